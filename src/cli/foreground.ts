@@ -1,0 +1,98 @@
+/** Runs a daemon in this process until a signal ends it: what `run` and `serve` have in common. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Config } from "../config/config.ts";
+import { defaultControlSocket } from "../control/path.ts";
+import { Daemon } from "../daemon/daemon.ts";
+import { handleSignals } from "../daemon/signals.ts";
+import { createLogger, type LogOptions } from "../log/logger.ts";
+import { systemClock } from "../util/clock.ts";
+import { type CliContext, type CliOption, CommandFailure, exitCode, type OptionValues } from "./command.ts";
+
+export const daemonOptions: readonly CliOption[] = [
+  { flags: "--ready-fd <n>", description: "write a newline to this descriptor when ready, and close it" },
+  {
+    flags: "--log-level <level>",
+    description: "least important lines to log, instead of daemon.log.level",
+    choices: ["trace", "debug", "info", "warn", "error", "fatal"],
+  },
+  {
+    flags: "--log-format <format>",
+    description: "json, or pretty for people, instead of daemon.log.format",
+    choices: ["json", "pretty"],
+  },
+  { flags: "--strict", description: "any listener that cannot be bound is fatal" },
+];
+
+/** Resolves to the exit code when the daemon has ended. */
+export async function runForeground(context: CliContext, config: Config, options: OptionValues): Promise<number> {
+  const readyFd = readyDescriptor(options);
+  const sys = context.sys();
+  const logger = createLogger(logOptions(context, config, options));
+  const daemon = new Daemon(
+    {
+      sys,
+      clock: systemClock,
+      emit: logger.emit,
+      host: {
+        uid: process.geteuid?.() ?? 0,
+        gid: process.getegid?.() ?? 0,
+        groups: process.getgroups?.() ?? [],
+        environment: context.environment,
+      },
+      pid: process.pid,
+      version: context.version,
+      nothing: openSync("/dev/null", "r+"),
+      controlSocket: config.daemon.controlSocket ?? defaultControlSocket(context.environment, process.geteuid?.() ?? 0),
+    },
+    config,
+  );
+  const ended = new Promise<void>((resolve) => {
+    handleSignals({ daemon, logger, emit: logger.emit, ended: resolve });
+  });
+  const started = await daemon.start();
+  const failure = started.ok
+    ? options.strict === true && started.value.failed > 0
+      ? "not every listener could be bound (--strict)"
+      : null
+    : started.error;
+  if (failure !== null) {
+    await daemon.stop(failure);
+    logger.flush();
+    throw new CommandFailure(failure);
+  }
+  if (readyFd !== null) tellReady(readyFd);
+  await ended;
+  logger.flush();
+  return exitCode.done;
+}
+
+function readyDescriptor({ readyFd }: OptionValues): number | null {
+  if (typeof readyFd !== "string") return null;
+  const fd = Number(readyFd);
+  if (!/^\d+$/.test(readyFd) || fd > 65_535) {
+    throw new CommandFailure(`--ready-fd: expected the number of a descriptor, not "${readyFd}"`, exitCode.usage);
+  }
+  return fd;
+}
+
+function tellReady(fd: number): void {
+  try {
+    writeSync(fd, "\n");
+    closeSync(fd);
+  } catch (error) {
+    throw new CommandFailure(`--ready-fd ${fd}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+function logOptions(context: CliContext, config: Config, options: OptionValues): LogOptions {
+  const { level, format, destination } = config.daemon.log;
+  const chosen = typeof options.logFormat === "string" ? options.logFormat : format;
+  if (destination === "journal" || destination === "syslog") throw new Error(`log destination ${destination}`);
+  return {
+    level: (typeof options.logLevel === "string" ? options.logLevel : level) as LogOptions["level"],
+    format: chosen === "pretty" ? "pretty" : "json",
+    destination: typeof destination === "string" ? destination : destination.file,
+    colour: destination === "stderr" && context.stderrIsTerminal && !context.environment.NO_COLOR,
+  };
+}
+

@@ -1,0 +1,160 @@
+/** The daemon: owns the services and what they share, from the first bind to the last handler's end. */
+import type { Config } from "../config/config.ts";
+import type { Status } from "../control/messages.ts";
+import { ensureControlDirectory } from "../control/path.ts";
+import { type ControlServer, serveControl } from "../control/server.ts";
+import type { Emit } from "../log/events.ts";
+import type { Fd, Sys } from "../native/sys.ts";
+import { createFarewells, type Farewells } from "../net/farewell.ts";
+import { openListener } from "../net/listen.ts";
+import type { Host } from "../process/machine.ts";
+import { Service } from "../service/service.ts";
+import { describeService } from "../service/status.ts";
+import { Total, type World } from "../service/world.ts";
+import type { Clock } from "../util/clock.ts";
+import { err, ok, type Result } from "../util/result.ts";
+import { Reserve } from "./reserve.ts";
+
+export interface DaemonWorld {
+  sys: Sys;
+  clock: Clock;
+  emit: Emit;
+  host: Host;
+  pid: number;
+  version: string;
+  /** /dev/null, for reading and writing; the daemon keeps it. */
+  nothing: Fd;
+  /** Where the control socket is to be. */
+  controlSocket: string;
+}
+
+/** Descriptors that the daemon needs beside one for each connection: its own, the reserve, the control socket's. */
+const ownDescriptors = 128;
+const reservedDescriptors = 16;
+
+export class Daemon {
+  readonly #world: DaemonWorld;
+  readonly #config: Config;
+  readonly #services: Service[];
+  readonly #farewells: Farewells;
+  readonly #reserve: Reserve;
+  readonly #total: Total;
+  readonly #startedAt: Date;
+  #control: ControlServer | null = null;
+  #connections = 0;
+  #stopping: Promise<void> | null = null;
+
+  constructor(world: DaemonWorld, config: Config) {
+    const { sys, clock, emit, host, nothing } = world;
+    this.#world = world;
+    this.#config = config;
+    this.#startedAt = clock.wall();
+    this.#farewells = createFarewells(sys);
+    this.#reserve = new Reserve(sys, nothing, reservedDescriptors);
+    this.#total = new Total(this.#mostConnections());
+    const shared: World = {
+      sys,
+      clock,
+      emit,
+      host,
+      nothing,
+      limits: { constants: sys.constants, hardLimit: (resource) => sys.getrlimit(resource).hard },
+      total: this.#total,
+      farewells: this.#farewells,
+      lend: (action) => this.#reserve.lend(action),
+      nextConnection: () => ++this.#connections,
+    };
+    const enabled = [...config.services.values()].filter((service) => service.enabled);
+    this.#services = enabled.map((service) => new Service(shared, service));
+  }
+
+  /**
+   * Binds everything; resolves when each listener has been tried once.
+   * @returns how many listeners there are and how many could not be bound, or why the daemon cannot run at all
+   */
+  async start(): Promise<Result<{ listeners: number; failed: number }, string>> {
+    const control = await this.#openControl();
+    if (!control.ok) return control;
+    await Promise.all(this.#services.map((service) => service.start()));
+    const listeners = this.#services.reduce((sum, service) => sum + service.listeners.bound.length, 0);
+    const failed = this.#services.filter((s) => s.state.name === "failed" || s.listeners.missing.length > 0).length;
+    this.#world.emit({
+      event: "daemon.ready",
+      pid: this.#world.pid,
+      version: this.#world.version,
+      services: this.#services.length,
+      listeners,
+      failed,
+      max_connections: this.#total.max,
+    });
+    return ok({ listeners, failed });
+  }
+
+  /**
+   * Stops listening, stops every handler as its service says, and what is left after `shutdown_timeout` with SIGKILL.
+   * Called again, it gives the same promise.
+   */
+  stop(reason: string): Promise<void> {
+    this.#stopping ??= this.#stop(reason);
+    return this.#stopping;
+  }
+
+  status(): Status {
+    const { pid, version, clock } = this.#world;
+    return {
+      daemon: {
+        pid,
+        version,
+        started_at: this.#startedAt.toISOString(),
+        config: this.#config.path,
+        generation: 1,
+        connections: this.#total.count,
+      },
+      services: this.#services.map((service) => describeService(service, clock)),
+    };
+  }
+
+  async #stop(reason: string): Promise<void> {
+    const { clock, emit, sys, nothing } = this.#world;
+    emit({ event: "daemon.shutdown", reason });
+    const limit = this.#config.daemon.shutdownTimeout;
+    const timer = limit === null ? null : clock.after(limit, () => this.kill());
+    await Promise.all(this.#services.map((service) => service.stop()));
+    timer?.cancel();
+    this.#control?.close();
+    this.#farewells.close();
+    this.#reserve.close();
+    sys.close(nothing);
+  }
+
+  /** SIGKILL to every handler; `stop` then comes to its end. */
+  kill(): void {
+    for (const service of this.#services) service.kill();
+  }
+
+  async #openControl(): Promise<Result<null, string>> {
+    const { sys, clock, controlSocket, host } = this.#world;
+    const folder = ensureControlDirectory(controlSocket, host.uid);
+    if (!folder.ok) return err(`cannot make the control socket ${controlSocket}: ${folder.error}`);
+    const bound = await openListener(sys, {
+      endpoint: { kind: "unix", path: controlSocket },
+      options: { name: "control", backlog: 128, mode: 0o600 },
+    });
+    if (!bound.ok) return err(`cannot make the control socket ${controlSocket}: ${bound.error.reason}`);
+    for (const listener of bound.value) {
+      this.#control = serveControl(
+        { sys, clock, backend: this, ownUid: host.uid, lend: (action) => this.#reserve.lend(action) },
+        listener,
+      );
+    }
+    return ok(null);
+  }
+
+  /** `max_connections`, or fewer if the limit of open files does not allow that many. */
+  #mostConnections(): number {
+    const { sys } = this.#world;
+    const { soft } = sys.getrlimit(sys.constants.RLIMIT_NOFILE ?? 7);
+    const room = soft < 0 ? Number.POSITIVE_INFINITY : Math.max(1, soft - ownDescriptors);
+    return Math.min(this.#config.daemon.maxConnections, room);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * What each signal means to the daemon. Every one that would end the process by default is handled, so that none ends
+ * it by accident.
+ */
+import type { Emit } from "../log/events.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Daemon } from "./daemon.ts";
+
+export interface SignalWorld {
+  daemon: Daemon;
+  logger: Logger;
+  emit: Emit;
+  /** The daemon has stopped: nothing is left to do but to exit. */
+  ended: () => void;
+}
+
+export function handleSignals({ daemon, logger, emit, ended }: SignalWorld): void {
+  let interrupted = false;
+  const stop = (signal: string) => void daemon.stop(signal).then(ended);
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => {
+    // The second Ctrl-C of somebody who does not want to wait.
+    if (interrupted) daemon.kill();
+    interrupted = true;
+    stop("SIGINT");
+  });
+  process.on("SIGUSR1", () => logger.reopen());
+  process.on("SIGHUP", () => emit({ event: "daemon.reload", error: "reload on SIGHUP is not available yet" }));
+  process.on("SIGUSR2", () => emit({ event: "daemon.upgrade", error: "upgrade on SIGUSR2 is not available yet" }));
+  process.on("SIGQUIT", () => emit({ event: "daemon.reload", error: "draining on SIGQUIT is not available yet" }));
+  // A bug that one connection meets must not take the others with it: it is reported, and the daemon goes on.
+  process.on("uncaughtException", (error) => logger.bug(error));
+}

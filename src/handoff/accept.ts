@@ -1,0 +1,77 @@
+/** Accepting, for the handoffs in which tinetd does it: a few connections a turn, each described and let in or not. */
+import { formatSocketAddress } from "../net/address.ts";
+import { classifyAcceptError } from "../net/accept.ts";
+import type { BoundListener } from "../net/listen.ts";
+import { unmap } from "../net/peer.ts";
+import { type Accepted, isSystemError } from "../native/sys.ts";
+import { unreachable } from "../util/unreachable.ts";
+import type { Connection, HandoffHost, Incoming } from "./handoff.ts";
+
+/** After so many connections in a row the other services get their turn. */
+const acceptsPerTurn = 8;
+
+/**
+ * Accepts what waits at `listener`, and gives what is admitted to `take`, which keeps the descriptor.
+ * Nothing is accepted that could not be served: the host is asked before each.
+ */
+export function acceptWaiting(host: HandoffHost, listener: BoundListener, take: (incoming: Incoming) => void): void {
+  for (let turn = 0; turn < acceptsPerTurn && host.mayGoOn(); turn++) {
+    let accepted: Accepted | null;
+    try {
+      accepted = host.sys.accept(listener.fd);
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      if (failed(host, listener, error.code)) continue;
+      return;
+    }
+    if (accepted === null) return;
+    host.plenty();
+    const incoming = describe(host, listener, accepted);
+    const objection = host.admit();
+    if (objection === null) take(incoming);
+    else host.refuse(incoming, objection);
+  }
+}
+
+/** `true`: only this one connection is lost, the next may be taken. */
+function failed(host: HandoffHost, listener: BoundListener, code: string): boolean {
+  const trouble = classifyAcceptError(code);
+  switch (trouble) {
+    case "transient":
+      return true;
+    case "shortage":
+      host.shortage();
+      return false;
+    case "broken":
+      host.broken(listener, `cannot accept on ${listener.canonical}: ${code}`);
+      return false;
+    default:
+      return unreachable(trouble);
+  }
+}
+
+function describe({ sys, clock, nextConnection }: HandoffHost, listener: BoundListener, accepted: Accepted): Incoming {
+  const isUnix = accepted.peer.family === "unix";
+  return {
+    fd: accepted.fd,
+    listener,
+    remote: unmap(accepted.peer),
+    local: isUnix ? listener.address : unmap(sys.getsockname(accepted.fd)),
+    credentials: isUnix ? sys.peerCredentials(accepted.fd) : null,
+    id: nextConnection(),
+    acceptedAt: clock.now(),
+  };
+}
+
+/** What is kept of a connection after its descriptor has gone. */
+export function remember({ id, listener, remote, local, credentials, acceptedAt }: Incoming): Connection {
+  const unnamed = remote.family === "unix" && remote.path === null && credentials !== null;
+  return {
+    id,
+    remote: unnamed
+      ? `unix:pid=${credentials.pid},uid=${credentials.uid}`
+      : formatSocketAddress(listener.kind, remote),
+    local: formatSocketAddress(listener.kind, local),
+    acceptedAt,
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * What a way of handing over decides: when something waits at a listener, who is started or told, and with which
+ * descriptors and variables. The start itself is the same for all (`service/launcher.ts`), and so is what happens to a
+ * handler afterwards (`service/handler.ts`): a handoff asks its service for both.
+ */
+import type { ServiceConfig } from "../config/config.ts";
+import type { RefusalReason } from "../log/events.ts";
+import type { Fd, PeerCredentials, SocketAddress, Sys } from "../native/sys.ts";
+import type { BoundListener } from "../net/listen.ts";
+import type { SpawnFailure } from "../process/child.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Result } from "../util/result.ts";
+
+/** One way of handing over, at work for one service. */
+export interface Handoff {
+  /** Something waits at `listener`, which is watched at this moment. */
+  readable(listener: BoundListener): void;
+  /** Whether the handoff itself has `listener` left alone for now (because a handler has it). */
+  holds(listener: BoundListener): boolean;
+  /** A handler that was started with `launch` has ended, and nothing that is to end with it is left. */
+  gone(handler: HandlerRef): void;
+}
+
+/** A handler as a handoff sees it. */
+export interface HandlerRef {
+  readonly pid: number;
+  stop(reason: string): void;
+}
+
+/** What a service does for its handoff. */
+export interface HandoffHost {
+  readonly config: ServiceConfig;
+  readonly sys: Sys;
+  readonly clock: Clock;
+  /** Whether listeners may be looked at: false once a limit, a pause or a failure has come in between. */
+  mayGoOn(): boolean;
+  /** The first rule that keeps the connection out, or `null`. */
+  admit(): RefusalReason | null;
+  /** A number that no connection had before. */
+  nextConnection(): number;
+  /** Starts a handler. Success and failure are counted, logged and, where starts keep failing, waited upon. */
+  launch(arrange: Arrange, connection: Connection | null): Result<HandlerRef, SpawnFailure>;
+  /** Ends the connection with its `refusal`, counted under `reason`. Keeps the descriptor. */
+  refuse(incoming: Incoming, reason: RefusalReason, error?: string): void;
+  /** Accepting has failed for want of descriptors or memory: nothing is accepted for a moment. */
+  shortage(): void;
+  /** Accepting works again. */
+  plenty(): void;
+  /** The listener is of no use any more: it is closed and bound anew. */
+  broken(listener: BoundListener, reason: string): void;
+}
+
+/** An accepted connection while its descriptor is still ours. */
+export interface Incoming {
+  fd: Fd;
+  listener: BoundListener;
+  /** As plain IPv4 where it is. */
+  remote: SocketAddress;
+  local: SocketAddress;
+  /** Of a Unix peer. */
+  credentials: PeerCredentials | null;
+  /** Unique over restarts of the code (upgrades), never reused. */
+  id: number;
+  /** Milliseconds on the monotonic clock. */
+  acceptedAt: number;
+}
+
+/** What is remembered of a connection once its descriptor was handed over. */
+export interface Connection {
+  readonly id: number;
+  /** Canonical: `tcp://203.0.113.7:51324`; for a Unix peer without a name `unix:pid=812,uid=1000`. */
+  readonly remote: string;
+  readonly local: string;
+  readonly acceptedAt: number;
+}
+
+/** What one start gets, beside the plan of its service. */
+export interface Start {
+  /** Position n is the handler's descriptor n. Borrowed for the spawn. */
+  descriptors: readonly Fd[];
+  /** `NAME=value`. */
+  variables: readonly string[];
+}
+
+/** Says what a start gets, once it is known where the standard descriptors go. */
+export type Arrange = (standard: StandardDescriptors) => Start;
+
+/** What the descriptors 0 to 2 of a handler are where they are not the connection. */
+export interface StandardDescriptors {
+  /** /dev/null, for reading and writing. */
+  nothing: Fd;
+  /** Where `stderr` goes; `"connection"` with `stderr = "socket"`. */
+  stderr: Fd | "connection";
+  /** Variables that the service sets itself: those of the connection do not override them. */
+  chosen: ReadonlySet<string>;
+}

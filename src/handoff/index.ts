@@ -1,0 +1,15 @@
+/** The table of handoffs. */
+import type { ServiceConfig } from "../config/config.ts";
+import type { Handoff, HandoffHost } from "./handoff.ts";
+import { createStdio } from "./stdio.ts";
+
+type HandoffName = ServiceConfig["handoff"];
+
+const handoffs: Partial<Record<HandoffName, (host: HandoffHost) => Handoff>> = { stdio: createStdio };
+
+/** The configuration has refused what is not in the table. */
+export function createHandoff(name: HandoffName, host: HandoffHost): Handoff {
+  const create = handoffs[name];
+  if (create === undefined) throw new Error(`handoff "${name}" is not available yet`);
+  return create(host);
+}

@@ -1,0 +1,42 @@
+/**
+ * `stdio`: one handler per connection, which is its 0 and 1, as inetd's nowait has it. With `connection_fd = 3` the
+ * connection is 3, as systemd's Accept=yes has it; then 1 goes where 2 goes, so that nothing said is lost.
+ */
+import type { Fd } from "../native/sys.ts";
+import { connectionVariables } from "../net/peer.ts";
+import { acceptWaiting, remember } from "./accept.ts";
+import type { Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
+
+export function createStdio(host: HandoffHost): Handoff {
+  const { connectionFd } = host.config;
+  const serve = (incoming: Incoming) => {
+    const started = host.launch((standard) => startStdio(incoming, connectionFd, standard), remember(incoming));
+    if (started.ok) host.sys.close(incoming.fd);
+    else host.refuse(incoming, "error", `${started.error.stage}: ${started.error.code}`);
+  };
+  return {
+    readable: (listener) => acceptWaiting(host, listener, serve),
+    holds: () => false,
+    gone: () => {},
+  };
+}
+
+/** What the handler of `incoming` gets. */
+export function startStdio(incoming: Incoming, connectionFd: 0 | 3, standard: StandardDescriptors): Start {
+  const { listener, local, remote, credentials, id, fd } = incoming;
+  const { chosen } = standard;
+  const variables = connectionVariables(listener.kind, local, remote, credentials, id);
+  return {
+    descriptors: descriptorsOf(fd, connectionFd, standard),
+    variables: chosen.size === 0 ? variables : variables.filter((variable) => !chosen.has(nameOf(variable))),
+  };
+}
+
+function descriptorsOf(connection: Fd, connectionFd: 0 | 3, { nothing, stderr }: StandardDescriptors): Fd[] {
+  const second = stderr === "connection" ? connection : stderr;
+  return connectionFd === 0 ? [connection, connection, second] : [nothing, second, second, connection];
+}
+
+function nameOf(variable: string): string {
+  return variable.slice(0, variable.indexOf("="));
+}

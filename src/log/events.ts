@@ -1,0 +1,76 @@
+/**
+ * Everything that is worth a line: a closed union, one member per name of the contract. Only `describe.ts` turns an
+ * event into prose, and text that came from a peer or a handler is cleaned before it is put into one.
+ *
+ * Fields are snake case because they are the log's and the API's own names.
+ */
+import type { ServiceStateName } from "./states.ts";
+
+/** Why a connection was refused: event field, counter and `status` all use this one list. */
+export const refusalReasons = [
+  "banned",
+  "denied",
+  "credentials",
+  "time",
+  "load",
+  "source-rate",
+  "rate",
+  "source-limit",
+  "limit",
+  "total",
+  "proxy",
+  "timeout",
+  "error",
+] as const;
+export type RefusalReason = (typeof refusalReasons)[number];
+
+export type DaemonEvent =
+  | {
+      event: "daemon.ready";
+      pid: number;
+      version: string;
+      services: number;
+      listeners: number;
+      failed: number;
+      max_connections: number;
+    }
+  | { event: "daemon.reload"; error: string }
+  | { event: "daemon.upgrade"; error: string }
+  | { event: "daemon.shutdown"; reason: string }
+  | { event: "service.listening"; service: string; address: string; backlog: number }
+  | { event: "service.failed"; service: string; reason: string; address?: string; retry_ms: number | null }
+  | { event: "service.recovered"; service: string; address?: string }
+  | { event: "service.state"; service: string; state: ServiceStateName; reason?: string; until_ms?: number }
+  | { event: "connection.accepted"; service: string; connection: number; remote: string; local: string }
+  | { event: "connection.refused"; service: string; reason: RefusalReason; remote: string; local: string; error?: string }
+  | {
+      event: "connection.closed";
+      service: string;
+      connection: number;
+      pid: number;
+      remote: string;
+      code: number | null;
+      signal: string | null;
+      duration_ms: number;
+    }
+  | { event: "handler.started"; service: string; pid: number; connection?: number }
+  | { event: "handler.ready"; service: string; pid: number }
+  | {
+      event: "handler.exited";
+      service: string;
+      pid: number;
+      code: number | null;
+      signal: string | null;
+      duration_ms: number;
+      user_ms: number;
+      system_ms: number;
+      /** `null`: no more than the daemon's own, which is all that can be told. */
+      max_rss_kb: number | null;
+    }
+  | { event: "handler.stopping"; service: string; pid: number; reason: string; signal: string }
+  | { event: "handler.stderr"; service: string; pid: number; text: string; dropped?: number };
+
+export type EventName = DaemonEvent["event"];
+
+/** Where events go. Must not throw and must not block. */
+export type Emit = (event: DaemonEvent) => void;

@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+/** The bin: argv to a command, a failure to an exit code; nothing else. */
+
+// Before anything is loaded: Node would open its inspector on SIGUSR1, which here means "open the log files again".
+process.on("SIGUSR1", () => {});
+
+const { readFileSync } = await import("node:fs");
+const { isatty } = await import("node:tty");
+const { runProgram } = await import("./cli/program.ts");
+const { loadSys } = await import("./native/sys.ts");
+
+process.exitCode = await runProgram(process.argv.slice(2), {
+  environment: process.env,
+  // Opened on first use only: opening changes flags of descriptors that are shared with others.
+  get stdin() {
+    return process.stdin;
+  },
+  get stdout() {
+    return process.stdout;
+  },
+  get stderr() {
+    return process.stderr;
+  },
+  stderrIsTerminal: isatty(2),
+  workingDirectory: process.cwd(),
+  sys: loadSys,
+  get version() {
+    const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+    return (JSON.parse(manifest) as { version: string }).version;
+  },
+});

@@ -1,0 +1,264 @@
+/**
+ * The only door to the addon: what the kernel can do and Node cannot, one operation per function, no policy, no retry
+ * and no state. Descriptors are plain integers; whoever holds one owns it and closes it.
+ *
+ * Failures are thrown as Node's own system errors (`code`, `errno`, `syscall`); "would block" is never an error but
+ * `null`. The interface is passed in as a parameter everywhere, so that deciding code is tested without it.
+ */
+import { createRequire } from "node:module";
+
+/** A file descriptor. A function's comment says whether it *keeps* (takes over) or *borrows* one it is given. */
+export type Fd = number;
+
+/** Socket families by the names of socket(2). */
+export type Domain = "inet" | "inet6" | "unix" | "netlink";
+export type SocketType = "stream" | "dgram" | "seqpacket" | "raw";
+
+/** Where a socket is bound or who is at its other end. `scope` is an interface index (0: none). */
+export type SocketAddress =
+  | { family: "inet"; address: string; port: number }
+  | { family: "inet6"; address: string; port: number; scope: number }
+  /** `path` as in unix(7): a file, `@name` for the abstract namespace, `null` for an unnamed socket. */
+  | { family: "unix"; path: string | null };
+
+export interface Accepted {
+  /** Blocking (the flag would be shared with the handler) and close-on-exec. */
+  fd: Fd;
+  /** From accept4 itself: a later getpeername may fail once the client has gone. */
+  peer: SocketAddress;
+}
+
+/** SO_PEERCRED: who connected, as it was at connect time (unix(7)). */
+export interface PeerCredentials {
+  pid: number;
+  uid: number;
+  gid: number;
+}
+
+/** Bits of a watch, those of uv_poll. */
+export const READABLE = 1;
+export const WRITABLE = 2;
+export const DISCONNECT = 4;
+
+/** Readiness of one descriptor, level-triggered. Borrows it: close the watch before the descriptor. */
+export interface Watch {
+  /** Calls back when any of `events` holds. May be called again to change the events. */
+  start(events: number): void;
+  /** Stops calling back; may be started again. */
+  stop(): void;
+  /** Ends the watch for good. Safe to call twice. */
+  close(): void;
+  /** Whether the watch alone keeps the event loop alive (it does until told otherwise). */
+  ref(): void;
+  unref(): void;
+}
+
+/**
+ * The steps of a spawn between clone and exec, in the order they are taken. The addon exports the same list, and a
+ * test compares them, so that a failure is always reported under its own name.
+ */
+export const spawnStages = [
+  "clone",
+  "cgroup",
+  "session",
+  "priority",
+  "oom score",
+  "limits",
+  "root directory",
+  "groups",
+  "group",
+  "capabilities",
+  "user",
+  "working directory",
+  "descriptors",
+  "signals",
+  "exec",
+] as const;
+export type SpawnStage = (typeof spawnStages)[number];
+
+/** All that is the same for every start of a service's handler: resolved, so that nothing is looked up in a spawn. */
+export interface SpawnPlan {
+  /** What execve gets: an absolute path (no PATH search). */
+  file: string;
+  argv: readonly string[];
+  /** `NAME=value` entries. `LISTEN_PID=` and `WATCHDOG_PID=` with an empty value get the child's pid. */
+  environment: readonly string[];
+  workingDirectory: string;
+  umask: number;
+  /** `null` keeps ours (the daemon is not root, or the handler is to be as the daemon is). */
+  credentials: { uid: number; gid: number; groups: readonly number[] } | null;
+  /** chroot(2) before the identity changes; `workingDirectory` is inside it. */
+  rootDirectory: string | null;
+  /** `resource` is a RLIMIT_* number; -1 is RLIM_INFINITY. */
+  limits: readonly { resource: number; soft: number; hard: number }[];
+  /** `null` leaves it as it is. */
+  nice: number | null;
+  oomScoreAdjust: number | null;
+  /** Capability numbers raised ambient (and kept over the change of user); `null` leaves them to the kernel's rules. */
+  capabilities: readonly number[] | null;
+  noNewPrivileges: boolean;
+}
+
+/** A `SpawnPlan` laid out as the C strings a spawn needs; freed with the object. */
+export interface PreparedPlan {
+  readonly prepared: unique symbol;
+}
+
+export interface SpawnedChild {
+  pid: number;
+  /** Close-on-exec; readable when the child has ended. The caller owns it. */
+  pidfd: Fd;
+}
+
+/** How a child ended (waitid(2)) and what it used (getrusage(2)). */
+export interface ChildExit {
+  pid: number;
+  /** Exit status, `null` if a signal ended it. */
+  code: number | null;
+  /** Signal number, `null` if it exited. */
+  signal: number | null;
+  userMicroseconds: number;
+  systemMicroseconds: number;
+  maxResidentKilobytes: number;
+}
+
+export interface UserRecord {
+  name: string;
+  uid: number;
+  gid: number;
+  home: string;
+  shell: string;
+}
+
+export interface GroupRecord {
+  name: string;
+  gid: number;
+}
+
+/** One datagram or message. `truncated`: it was longer than the buffer; `controlTruncated`: descriptors were lost. */
+export interface ReceivedMessage {
+  length: number;
+  /** Close-on-exec; the caller owns them. */
+  fds: Fd[];
+  from: SocketAddress | null;
+  /** SCM_CREDENTIALS, where SO_PASSCRED is set. */
+  credentials: PeerCredentials | null;
+  /** The local address the datagram was sent to, where IP_PKTINFO or IPV6_RECVPKTINFO is set, with the interface. */
+  to: { address: SocketAddress; interfaceIndex: number } | null;
+  truncated: boolean;
+  controlTruncated: boolean;
+}
+
+export interface Sys {
+  // -- sockets: all descriptors made here are close-on-exec ---------------------------------------------------------
+  /** Non-blocking. */
+  socket(domain: Domain, type: SocketType, protocol?: number): Fd;
+  /** Both ends close-on-exec and blocking. */
+  socketpair(type: SocketType): [Fd, Fd];
+  bind(fd: Fd, address: SocketAddress): void;
+  listen(fd: Fd, backlog: number): void;
+  /** The next connection, or `null` when none waits. Transient errors (ECONNABORTED ...) are thrown as they come. */
+  accept(fd: Fd): Accepted | null;
+  /** `false` while the connection is still being made (EINPROGRESS, EAGAIN). */
+  connect(fd: Fd, address: SocketAddress): boolean;
+  getsockname(fd: Fd): SocketAddress;
+  getpeername(fd: Fd): SocketAddress;
+  getsockopt(fd: Fd, level: number, option: number): number;
+  /** The raw value of an option that is not an int, at most `size` bytes. */
+  getsockoptBytes(fd: Fd, level: number, option: number, size: number): Uint8Array;
+  setsockopt(fd: Fd, level: number, option: number, value: number | string | Uint8Array): void;
+  shutdown(fd: Fd, how: "read" | "write" | "both"): void;
+  peerCredentials(fd: Fd): PeerCredentials;
+  /** SO_COOKIE: identifies a socket for its life, also in sock_diag. Decimal. */
+  socketCookie(fd: Fd): string;
+  /** Sets a classic BPF program (SO_ATTACH_FILTER), replacing any other in one step; `code,jt,jf,k` per instruction. */
+  attachFilter(fd: Fd, program: readonly number[]): void;
+  /** `null` when it would block. Never raises SIGPIPE. `descriptors` are borrowed. */
+  sendMessage(fd: Fd, data: Uint8Array, to?: SocketAddress | null, descriptors?: readonly Fd[]): number | null;
+  /** `null` when nothing waits. `peek` leaves it in the queue. */
+  receiveMessage(fd: Fd, buffer: Uint8Array, peek?: boolean): ReceivedMessage | null;
+  /** `null` when nothing waits or nothing fits; 0 from read is end of file. */
+  read(fd: Fd, buffer: Uint8Array): number | null;
+  write(fd: Fd, data: Uint8Array): number | null;
+
+  // -- descriptors --------------------------------------------------------------------------------------------------
+  close(fd: Fd): void;
+  /** Duplicates (F_DUPFD_CLOEXEC) to the lowest free number not below `least` (default 3). */
+  dup(fd: Fd, least?: number): Fd;
+  setBlocking(fd: Fd, blocking: boolean): void;
+  isBlocking(fd: Fd): boolean;
+  setCloseOnExec(fd: Fd, closeOnExec: boolean): void;
+  /** [read end, write end], both close-on-exec and blocking. */
+  pipe(): [Fd, Fd];
+  /** ioctl(2) that yields an int: FIONREAD, SIOCOUTQ ... */
+  ioctlInt(fd: Fd, request: number): number;
+  /** Bits that may be passed in `events`: READABLE, WRITABLE, DISCONNECT. `status` is 0 or a negative errno. */
+  watch(fd: Fd, callback: (events: number, status: number) => void): Watch;
+
+  // -- processes ----------------------------------------------------------------------------------------------------
+  prepare(plan: SpawnPlan): PreparedPlan;
+  /**
+   * Starts a process: `descriptors[n]` becomes its descriptor n (-1: not open), everything else is closed.
+   * `variables` are further `NAME=value` entries, for this start alone. All descriptors are borrowed.
+   * @param cgroup a directory descriptor of cgroup v2 to start in, or -1
+   * @throws a system error with `stage`; no process is left behind
+   */
+  spawn(plan: PreparedPlan, descriptors: readonly Fd[], variables: readonly string[], cgroup?: Fd): SpawnedChild;
+  /** How the child ended, or `null` while it runs. Reaps it unless `peek`. */
+  wait(pidfd: Fd, peek?: boolean): ChildExit | null;
+  /** Any ended child, without reaping it (WNOWAIT), or `null`: so that a handler's status is never stolen. */
+  peekEndedChild(): number | null;
+  /** Reaps a child by pid, for orphans that a subreaper inherits; `null` while it runs. */
+  waitPid(pid: number): ChildExit | null;
+  pidfdOpen(pid: number): Fd;
+  /** Signals the process behind a pidfd; `false` if it has ended. */
+  signalProcess(pidfd: Fd, signal: number): boolean;
+  /** Signals a process group; `false` if it has no member. Its leader must not have been reaped (pid reuse). */
+  signalGroup(group: number, signal: number): boolean;
+  /** PR_SET_CHILD_SUBREAPER: orphans of our handlers become our children. */
+  setSubreaper(on: boolean): void;
+  getrlimit(resource: number): { soft: number; hard: number };
+  setrlimit(resource: number, soft: number, hard: number): void;
+  /** Replaces this process (execve). Returns only by throwing. Descriptors that must survive are the caller's to mark. */
+  exec(file: string, argv: readonly string[], environment: readonly string[]): never;
+
+  // -- users --------------------------------------------------------------------------------------------------------
+  /** By name or uid, through NSS; `null` if there is none. May block: never on the way of a connection. */
+  lookupUser(nameOrUid: string | number): UserRecord | null;
+  lookupGroup(nameOrGid: string | number): GroupRecord | null;
+  /** As initgroups(3) gives them, the primary group included. */
+  groupList(user: string, gid: number): number[];
+
+  // -- files --------------------------------------------------------------------------------------------------------
+  /** An anonymous file (memfd_create) that holds `data`, sealed against any change; position 0. */
+  sealedFile(name: string, data: Uint8Array): Fd;
+  /** An exclusive lock of the open file description (F_OFD_SETLK); the holder's pid if another has it, else `null`. */
+  lockFile(fd: Fd): number | null;
+
+  /** if_nametoindex(3); 0 if there is no such interface. */
+  interfaceIndex(name: string): number;
+  /** The port of a service of /etc/services, or `null` (getservbyname_r). */
+  servicePort(name: string, protocol: "tcp" | "udp"): number | null;
+
+  /** `SOL_*`, `SO_*`, `IPPROTO_*`, `TCP_*`, `IP_*`, `RLIMIT_*`, `CAP_*` and signal numbers of this architecture. */
+  readonly constants: Readonly<Record<string, number>>;
+  readonly spawnStages: readonly string[];
+}
+
+/** A system error as the addon throws it. */
+export interface SystemError extends Error {
+  code: string;
+  errno: number;
+  syscall: string;
+  /** Set by `spawn` alone. */
+  stage?: SpawnStage;
+}
+
+export function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && typeof (error as Partial<SystemError>).code === "string";
+}
+
+/** Loads the addon. Called once, in `main`. */
+export function loadSys(): Sys {
+  return createRequire(import.meta.url)("#sys") as Sys;
+}

@@ -1,0 +1,130 @@
+/**
+ * Where a handler's stderr goes. A service opens its target once; only `log` needs a pipe per handler, so that each
+ * line is logged with the pid that wrote it.
+ */
+import { constants, openSync } from "node:fs";
+import type { Fd, Sys, Watch } from "../native/sys.ts";
+import { isSystemError, READABLE } from "../native/sys.ts";
+import type { Clock } from "../util/clock.ts";
+import { err, ok, type Result } from "../util/result.ts";
+
+export type StderrTarget =
+  /** One descriptor for all; `owned` is ours to close. */
+  | { kind: "shared"; fd: Fd; owned: boolean }
+  | { kind: "connection" }
+  | { kind: "pipe" };
+
+/** As `stderr` says. A file is appended to, made 0640 if it is absent, and never followed through a symbolic link. */
+export function openStderr(
+  declared: "inherit" | "log" | "null" | "socket" | { file: string },
+  nothing: Fd,
+): Result<StderrTarget, string> {
+  if (declared === "inherit") return ok({ kind: "shared", fd: 2, owned: false });
+  if (declared === "null") return ok({ kind: "shared", fd: nothing, owned: false });
+  if (declared === "socket") return ok({ kind: "connection" });
+  if (declared === "log") return ok({ kind: "pipe" });
+  const { O_APPEND, O_CREAT, O_WRONLY, O_NOFOLLOW, O_NOCTTY } = constants;
+  try {
+    const fd = openSync(declared.file, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NOCTTY, 0o640);
+    return ok({ kind: "shared", fd, owned: true });
+  } catch (error) {
+    return err(`${declared.file}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+const longestLine = 1024;
+/** A handler may write this many lines a second; then it is left waiting, and what it wrote beyond is counted. */
+const linesPerSecond = 100;
+const pauseMs = 250;
+
+/**
+ * The daemon's end of one handler's stderr pipe: cuts what comes into lines. A flood is dropped and counted, and the
+ * pipe is left alone for a moment, so that the one who floods waits and nobody else does.
+ */
+export class StderrPipe {
+  readonly #sys: Sys;
+  readonly #clock: Clock;
+  readonly #fd: Fd;
+  readonly #watch: Watch;
+  readonly #onLine: (text: string, dropped: number) => void;
+  readonly #onEnd: () => void;
+  readonly #buffer = Buffer.allocUnsafe(16 * 1024);
+  #partial = "";
+  #windowStart: number;
+  #lines = 0;
+  #dropped = 0;
+  #closed = false;
+
+  /**
+   * Keeps `fd`, the read end.
+   * @param onLine a line without its newline, or `dropped` > 0 lines that were not kept
+   * @param onEnd every writer has closed its end
+   */
+  constructor(sys: Sys, clock: Clock, fd: Fd, onLine: (text: string, dropped: number) => void, onEnd: () => void) {
+    this.#sys = sys;
+    this.#clock = clock;
+    this.#fd = fd;
+    this.#onLine = onLine;
+    this.#onEnd = onEnd;
+    this.#windowStart = clock.now();
+    this.#watch = sys.watch(fd, () => this.#read());
+    this.#watch.start(READABLE);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#partial !== "") this.#line(this.#partial);
+    this.#report();
+    this.#watch.close();
+    this.#sys.close(this.#fd);
+  }
+
+  #read(): void {
+    let length: number | null;
+    try {
+      length = this.#sys.read(this.#fd, this.#buffer);
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      length = 0;
+    }
+    if (length === null) return;
+    if (length === 0) {
+      this.close();
+      this.#onEnd();
+      return;
+    }
+    const lines = (this.#partial + this.#buffer.toString("utf8", 0, length)).split("\n");
+    this.#partial = (lines.pop() ?? "").slice(0, longestLine);
+    for (const line of lines) this.#line(line);
+    if (this.#dropped > 0) this.#pause();
+  }
+
+  #line(line: string): void {
+    const now = this.#clock.now();
+    if (now - this.#windowStart >= 1_000) {
+      this.#report();
+      this.#windowStart = now;
+      this.#lines = 0;
+    }
+    this.#lines += 1;
+    if (this.#lines > linesPerSecond) this.#dropped += 1;
+    else if (line !== "") this.#onLine(line.slice(0, longestLine), 0);
+  }
+
+  #report(): void {
+    if (this.#dropped === 0) return;
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    this.#onLine("", dropped);
+  }
+
+  #pause(): void {
+    this.#watch.stop();
+    this.#clock.after(pauseMs, () => {
+      if (this.#closed) return;
+      this.#report();
+      this.#watch.start(READABLE);
+    });
+  }
+}

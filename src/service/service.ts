@@ -1,0 +1,288 @@
+/**
+ * A service: feeds the machine of `state.ts` with what happens, and carries out what it decides. A connection comes
+ * from a listener to the handoff, which accepts it, asks `#launch` for a handler or `#refuse`s it; its end is `#gone`.
+ */
+import { admit, type Load, reachedLimit } from "../admission/admit.ts";
+import type { ServiceConfig } from "../config/config.ts";
+import { remember } from "../handoff/accept.ts";
+import type { Arrange, Connection, Handoff, HandoffHost, HandlerRef, Incoming } from "../handoff/handoff.ts";
+import { createHandoff } from "../handoff/index.ts";
+import type { RefusalReason } from "../log/events.ts";
+import type { ChildExit } from "../native/sys.ts";
+import { isShortage } from "../net/accept.ts";
+import type { BoundListener } from "../net/listen.ts";
+import type { SpawnFailure } from "../process/child.ts";
+import type { Timer } from "../util/clock.ts";
+import type { Result } from "../util/result.ts";
+import { signalName } from "../util/signals.ts";
+import { unreachable } from "../util/unreachable.ts";
+import { type Counters, newCounters } from "./counters.ts";
+import type { Handler } from "./handler.ts";
+import { Launcher } from "./launcher.ts";
+import { countFailure, noFailures, retryWaitMs, shortageWaitMs, type StartHistory } from "./limits.ts";
+import { Listeners, type MissingListener } from "./listeners.ts";
+import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.ts";
+import type { World } from "./world.ts";
+
+export class Service {
+  readonly config: ServiceConfig;
+  readonly counters: Counters = newCounters();
+  readonly handlers = new Map<number, Handler>();
+  readonly listeners: Listeners;
+  readonly #world: World;
+  readonly #launcher: Launcher;
+  readonly #handoff: Handoff;
+  readonly #refusal: Uint8Array;
+  #state: ServiceState = { name: "stopped" };
+  /** Ends `limited`, `failed` and `paused` at their `until`. */
+  #timer: Timer | null = null;
+  #starts: StartHistory = noFailures;
+  /** Times in a row that no descriptor was left. */
+  #shortages = 0;
+  /** Times in a row that the machine lacked something. */
+  #unfit = 0;
+  #opening: Promise<void> = Promise.resolve();
+  #whenEmpty: (() => void)[] = [];
+
+  constructor(world: World, config: ServiceConfig) {
+    this.config = config;
+    this.#world = world;
+    this.#launcher = new Launcher(world, config);
+    this.#refusal = Buffer.from(config.refusal ?? "");
+    this.listeners = new Listeners(world, config.listeners, {
+      bound: (listener, recovered) => this.#bound(listener, recovered),
+      missing: (missing, again) => this.#missing(missing, again),
+      readable: (listener) => this.#handoff.readable(listener),
+      isHeld: (listener) => this.#handoff.holds(listener),
+    });
+    this.#handoff = createHandoff(config.handoff, this.#host());
+  }
+
+  get state(): ServiceState {
+    return this.#state;
+  }
+
+  /** Resolves when every listener has been tried once. */
+  async start(): Promise<void> {
+    if (this.#state.name !== "stopped") return;
+    this.#dispatch({ type: "start" });
+    await this.#opening;
+  }
+
+  /** Resolves when no listener and no handler is left. */
+  async stop(): Promise<void> {
+    this.#dispatch({ type: "stop" });
+    if (this.handlers.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+  }
+
+  /** SIGKILL to every handler: the end of a shutdown that took too long. */
+  kill(): void {
+    for (const handler of this.handlers.values()) handler.kill();
+  }
+
+  // -- the machine --------------------------------------------------------------------------------------------------
+
+  #dispatch(event: ServiceEvent): void {
+    const before = this.#state;
+    const { state, effects } = step(before, event);
+    this.#state = state;
+    if (state !== before) this.#entered(before, event);
+    for (const effect of effects) {
+      switch (effect.do) {
+        case "open":
+          this.#opening = this.#open();
+          break;
+        case "close":
+          this.listeners.close();
+          this.#launcher.close();
+          break;
+        case "stop handlers":
+          for (const handler of this.handlers.values()) handler.stop("the service is stopped");
+          break;
+        default:
+          unreachable(effect);
+      }
+    }
+    this.listeners.watch(isWatching(state, this.config.onLimit));
+  }
+
+  #entered(before: ServiceState, event: ServiceEvent): void {
+    const state = this.#state;
+    this.#timer?.cancel();
+    this.#timer = null;
+    const until = "until" in state ? state.until : null;
+    const inMs = until === null ? null : Math.max(0, until - this.#world.clock.now());
+    // A service that is unbound is tried again by its listeners, one by one, and by `#open`.
+    if (inMs !== null && !(state.name === "failed" && state.cause === "unbound")) {
+      this.#timer = this.#world.clock.after(inMs, () => this.#dispatch({ type: "due", handlers: this.handlers.size }));
+    }
+    if (state.name === "limited" && state.reason === "total") {
+      this.#world.total.wait(() => this.#dispatch({ type: "room", reason: "total", handlers: this.handlers.size }));
+    }
+    // What is only on its way (not bound yet), or goes on as before, is not news.
+    if (event.type === "start" || (state.name === before.name && state.name !== "failed")) return;
+    if (state.name === "limited" && state.reason === "descriptors" && this.#shortages > 1) return;
+    const reason = "reason" in state ? { reason: state.reason } : {};
+    const untilMs = inMs === null ? {} : { until_ms: Math.round(inMs) };
+    this.#world.emit({ event: "service.state", service: this.config.name, state: state.name, ...reason, ...untilMs });
+  }
+
+  // -- listeners ----------------------------------------------------------------------------------------------------
+
+  async #open(): Promise<void> {
+    const prepared = this.#launcher.prepare();
+    if (prepared.ok) {
+      if (this.#unfit > 0) this.#world.emit({ event: "service.recovered", service: this.config.name });
+      this.#unfit = 0;
+      await this.listeners.open();
+      return;
+    }
+    this.#unfit += 1;
+    const retryMs = retryWaitMs(this.#unfit);
+    const reason = prepared.error.map(({ key, message }) => `${key}: ${message}`).join("; ");
+    if (this.#unfit === 1) {
+      this.#world.emit({ event: "service.failed", service: this.config.name, reason, retry_ms: retryMs });
+    }
+    this.#dispatch({ type: "lost", reason, until: this.#world.clock.now() + retryMs });
+    this.#timer = this.#world.clock.after(retryMs, () => {
+      if (this.#state.name === "failed") void this.#open();
+    });
+  }
+
+  #bound(listener: BoundListener, recovered: boolean): void {
+    const { name: service } = this.config;
+    const { canonical: address, backlog } = listener;
+    this.#world.emit({ event: "service.listening", service, address, backlog });
+    if (recovered) this.#world.emit({ event: "service.recovered", service, address });
+    this.#dispatch({ type: "bound", handlers: this.handlers.size });
+  }
+
+  #missing({ address, reason, retryAt }: MissingListener, again: boolean): void {
+    const service = this.config.name;
+    if (!again) {
+      const retry_ms = Math.round(retryAt - this.#world.clock.now());
+      this.#world.emit({ event: "service.failed", service, address, reason, retry_ms });
+    }
+    if (this.listeners.bound.length === 0) this.#dispatch({ type: "lost", reason, until: retryAt });
+  }
+
+  // -- what the handoff asks for ------------------------------------------------------------------------------------
+
+  #host(): HandoffHost {
+    const { sys, clock, nextConnection } = this.#world;
+    return {
+      config: this.config,
+      sys,
+      clock,
+      nextConnection,
+      mayGoOn: () => isWatching(this.#state, this.config.onLimit),
+      admit: () => admit(this.#load()),
+      launch: (arrange, connection) => this.#launch(arrange, connection),
+      refuse: (incoming, reason, error) => this.#refuse(incoming, reason, error),
+      shortage: () => this.#shortage(),
+      plenty: () => {
+        this.#shortages = 0;
+      },
+      broken: (listener, reason) => this.listeners.reopen(listener, reason),
+    };
+  }
+
+  #launch(arrange: Arrange, connection: Connection | null): Result<HandlerRef, SpawnFailure> {
+    const start = () => this.#launcher.start(arrange, connection, (handler, exit) => this.#gone(handler, exit));
+    let started = start();
+    // The connection took the last descriptor: its handler is started from the reserve, and no further one accepted.
+    if (!started.ok && isShortage(started.error.code)) started = this.#world.lend(start);
+    if (started.ok) this.#started(started.value, connection);
+    else this.#startFailed(started.error);
+    return started;
+  }
+
+  #started(handler: Handler, connection: Connection | null): void {
+    const { name: service } = this.config;
+    const { emit, total } = this.#world;
+    this.handlers.set(handler.pid, handler);
+    this.counters.spawned += 1;
+    this.#starts = noFailures;
+    if (connection === null) {
+      emit({ event: "handler.started", service, pid: handler.pid });
+    } else {
+      const { id, remote, local } = connection;
+      total.add();
+      this.counters.accepted += 1;
+      emit({ event: "connection.accepted", service, connection: id, remote, local });
+      emit({ event: "handler.started", service, pid: handler.pid, connection: id });
+    }
+    if (this.handlers.size === 1) this.#dispatch({ type: "handlers", handlers: 1 });
+    const limit = this.config.onLimit === "queue" ? reachedLimit(this.#load()) : null;
+    if (limit !== null) this.#dispatch({ type: "full", reason: limit, until: null });
+  }
+
+  /** Starting is left alone for a while if this goes on. */
+  #startFailed({ stage, code }: SpawnFailure): void {
+    const { name, startLimit } = this.config;
+    this.counters.startFailures += 1;
+    if (isShortage(code)) {
+      this.#shortage();
+      return;
+    }
+    const now = this.#world.clock.now();
+    const { history, waitMs } = countFailure(this.#starts, startLimit, now);
+    this.#starts = history;
+    const reason = `cannot start "${name}": ${stage}: ${code}`;
+    if (waitMs !== null) this.#dispatch({ type: "back-off", reason, until: now + waitMs });
+  }
+
+  /** No descriptor or memory is left: nothing is accepted for a moment, then it is tried again. */
+  #shortage(): void {
+    this.#shortages += 1;
+    const until = this.#world.clock.now() + shortageWaitMs(this.#shortages);
+    this.#dispatch({ type: "full", reason: "descriptors", until });
+  }
+
+  #refuse(incoming: Incoming, reason: RefusalReason, error?: string): void {
+    const { remote, local } = remember(incoming);
+    this.counters.refused[reason] = (this.counters.refused[reason] ?? 0) + 1;
+    const why = error === undefined ? {} : { error: `cannot start "${this.config.name}": ${error}` };
+    this.#world.emit({ event: "connection.refused", service: this.config.name, reason, remote, local, ...why });
+    this.#world.farewells.say(incoming.fd, this.#refusal);
+  }
+
+  #gone(handler: Handler, exit: ChildExit): void {
+    const { name: service } = this.config;
+    const signal = exit.signal === null ? null : signalName(exit.signal);
+    this.handlers.delete(handler.pid);
+    this.#handoff.gone(handler);
+    this.counters.lastExit = { pid: exit.pid, code: exit.code, signal, at: this.#world.clock.wall() };
+    const { connection } = handler;
+    if (connection !== null) {
+      this.#world.emit({
+        event: "connection.closed",
+        service,
+        connection: connection.id,
+        pid: exit.pid,
+        remote: connection.remote,
+        code: exit.code,
+        signal,
+        duration_ms: Math.round(this.#world.clock.now() - connection.acceptedAt),
+      });
+      this.#world.total.remove();
+    }
+    const handlers = this.handlers.size;
+    if (handlers === 0) {
+      this.#dispatch({ type: "handlers", handlers });
+      for (const resolve of this.#whenEmpty.splice(0)) resolve();
+    }
+    this.#dispatch({ type: "room", reason: "limit", handlers });
+  }
+
+  #load(): Load {
+    const { total } = this.#world;
+    return {
+      instances: this.handlers.size,
+      maxInstances: this.config.maxInstances,
+      total: total.count,
+      maxTotal: total.max,
+      failing: this.#state.name === "failed",
+    };
+  }
+}
