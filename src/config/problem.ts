@@ -1,0 +1,45 @@
+/** What is wrong with a configuration, where, and how it is told. */
+
+/** Where something stands. Line and column count from 1; a line of 0 is the file (or the command line) as a whole. */
+export interface Position {
+  file: string;
+  line: number;
+  column: number;
+}
+
+/** One error of the text or of the machine. */
+export interface Problem {
+  position: Position;
+  message: string;
+  /** What to do instead, as a phrase: "did you mean `listen`?". */
+  hint: string | null;
+  /** The service that it concerns, and the key in it (`limits.nofile`), where there is one. */
+  service: string | null;
+  key: string | null;
+}
+
+/** A place for problems of no line: a file that cannot be read, the command line. */
+export function wholeFile(file: string): Position {
+  return { file, line: 0, column: 0 };
+}
+
+/** `FILE:LINE:COLUMN`, or `FILE` alone. */
+export function formatPosition({ file, line, column }: Position): string {
+  return line === 0 ? file : `${file}:${line}:${column}`;
+}
+
+/** One line: `FILE:LINE:COLUMN: message; hint`. */
+export function formatProblem(problem: Problem): string {
+  const hint = problem.hint === null ? "" : `; ${problem.hint}`;
+  return `${formatPosition(problem.position)}: ${problem.message}${hint}`;
+}
+
+/** In the order of the text, files in the order in which they were read. */
+export function sortProblems(problems: readonly Problem[], files: readonly string[]): Problem[] {
+  const rank = new Map(files.map((file, index) => [file, index]));
+  const fileOf = (problem: Problem) => rank.get(problem.position.file) ?? files.length;
+  return problems.toSorted(
+    (a, b) =>
+      fileOf(a) - fileOf(b) || a.position.line - b.position.line || a.position.column - b.position.column,
+  );
+}
