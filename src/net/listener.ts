@@ -1,0 +1,76 @@
+/** A listener: a socket that is bound, or a FIFO that is open, with what must be known to keep it right and to end it. */
+import { readFileSync } from "node:fs";
+import type { Fd, SocketAddress, Sys } from "../native/sys.ts";
+import { type ListenerKind, type SocketShape, takesConnections } from "./kind.ts";
+import { joinGroups } from "./multicast.ts";
+import { removeNode, type UnixNode } from "./node.ts";
+import { type OptionFailure, type RecordedOptions, repairOptions } from "./options.ts";
+
+/** Plain data, so that it survives an upgrade; the descriptor is the listener's own. */
+export interface BoundListener {
+  /** Close-on-exec and non-blocking. */
+  fd: Fd;
+  kind: ListenerKind;
+  /** With the port that was taken where 0 was declared; of a Unix socket the declared path. */
+  address: SocketAddress;
+  /** As `status` and events name it: `tcp://127.0.0.1:7000`. */
+  canonical: string;
+  /** For LISTEN_FDNAMES. */
+  name: string;
+  /** How many connections may really wait; 0 for kinds that take none. */
+  backlog: number;
+  /** The node that we made and remove; `null` where there is none, or where it is not ours to remove. */
+  node: UnixNode | null;
+  /** Whether this daemon was given the socket, rather than making it. */
+  inherited: boolean;
+  /** What a handler may not change for its successors; `null` for a FIFO, which has no options. */
+  settings: ListenerSettings | null;
+}
+
+export interface ListenerSettings {
+  shape: SocketShape;
+  recorded: RecordedOptions;
+  /** Multicast groups to be a member of. */
+  groups: readonly string[];
+}
+
+/** Closes a listener for good. First the node goes: while the socket is open, it cannot be mistaken for another. */
+export function closeListener(sys: Pick<Sys, "close" | "lockFile">, listener: BoundListener): void {
+  if (listener.node !== null) removeNode(sys, listener.node);
+  sys.close(listener.fd);
+}
+
+/**
+ * Puts right what a handler that shared the socket has changed: options, memberships, and the non-blocking flag, which
+ * belongs to the open file and not to the process.
+ * @returns the kernel's names of what was put right, and what could not be
+ */
+export function repairListener(
+  sys: Sys,
+  { fd, settings }: BoundListener,
+): { repaired: string[]; failures: OptionFailure[] } {
+  const repaired: string[] = [];
+  const failures: OptionFailure[] = [];
+  if (sys.isBlocking(fd)) {
+    sys.setBlocking(fd, false);
+    repaired.push("O_NONBLOCK");
+  }
+  if (settings === null) return { repaired, failures };
+  const options = repairOptions(sys, fd, settings.shape, settings.recorded);
+  const groups = joinGroups(sys, fd, settings.shape, settings.groups);
+  return {
+    repaired: [...repaired, ...options.repaired],
+    failures: groups.ok ? options.failures : [...options.failures, groups.error],
+  };
+}
+
+/** The queue that listen(2) really makes: it caps what was declared at net.core.somaxconn without a word. */
+export function effectiveBacklog(kind: ListenerKind, declared: number): number {
+  if (!takesConnections(kind)) return 0;
+  try {
+    return Math.min(declared, Number(readFileSync("/proc/sys/net/core/somaxconn", "ascii")));
+  } catch {
+    // Not to be seen in some sandboxes: then what was declared is the best we know.
+    return declared;
+  }
+}

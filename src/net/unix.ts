@@ -1,0 +1,73 @@
+/** Makes one Unix listener: by path, with a node in the file system, or by a name in the abstract namespace. */
+import { type Fd, isSystemError, type SocketAddress, type Sys } from "../native/sys.ts";
+import { ok, type Result } from "../util/result.ts";
+import { formatSocketAddress } from "./address.ts";
+import { nodeAttributes } from "./attributes.ts";
+import { type OpenFailure, optionFailed, systemFailed } from "./failure.ts";
+import { shapeOf, socketTypes, takesConnections, type UnixKind } from "./kind.ts";
+import { type BoundListener, effectiveBacklog } from "./listener.ts";
+import { bindNode, type UnixNode } from "./node.ts";
+import { applyOptions, type ListenerOptions, recordOptions } from "./options.ts";
+
+/** Binds `path`, absolute or `@name`; nothing is left open when it fails. Does not wait. */
+export function bindUnix(
+  sys: Sys,
+  kind: UnixKind,
+  path: string,
+  options: ListenerOptions,
+): Result<BoundListener, OpenFailure> {
+  const address: SocketAddress = { family: "unix", path };
+  let fd: Fd | null = null;
+  try {
+    fd = sys.socket("unix", socketTypes[kind]);
+    const shape = shapeOf(kind, address, false);
+    const applied = applyOptions(sys, fd, shape, options, "unbound");
+    if (!applied.ok) return optionFailed(applied.error);
+    const bound = path.startsWith("@")
+      ? bindAbstract(sys, fd, kind, address, options)
+      : bindPath(sys, fd, kind, path, options);
+    if (!bound.ok) return bound;
+    const listener: BoundListener = {
+      fd,
+      kind,
+      address,
+      canonical: formatSocketAddress(kind, address),
+      name: options.name,
+      backlog: effectiveBacklog(kind, options.backlog),
+      node: bound.value,
+      inherited: false,
+      settings: { shape, recorded: recordOptions(sys, fd, shape), groups: [] },
+    };
+    fd = null;
+    return ok(listener);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return systemFailed(error, address);
+  } finally {
+    if (fd !== null) sys.close(fd);
+  }
+}
+
+function bindPath(
+  sys: Sys,
+  fd: Fd,
+  kind: UnixKind,
+  path: string,
+  options: ListenerOptions,
+): Result<UnixNode, OpenFailure> {
+  const attributes = nodeAttributes(sys, options);
+  return attributes.ok ? bindNode(sys, fd, kind, path, options.backlog, attributes.value) : attributes;
+}
+
+/** The name goes with the last descriptor: there is no node, and nobody who may not connect. */
+function bindAbstract(
+  sys: Sys,
+  fd: Fd,
+  kind: UnixKind,
+  address: SocketAddress,
+  { backlog }: ListenerOptions,
+): Result<null, OpenFailure> {
+  sys.bind(fd, address);
+  if (takesConnections(kind)) sys.listen(fd, backlog);
+  return ok(null);
+}

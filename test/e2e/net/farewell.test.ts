@@ -1,0 +1,148 @@
+/** The last words reach the client whole, whatever it has sent, and no farewell lasts or leaks. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { describe, expect, test } from "vitest";
+import type { Fd } from "../../../src/native/sys.ts";
+import { createFarewells, type Farewells } from "../../../src/net/farewell.ts";
+import { accept, isClosed, open, port, ready, sys, tcp, workplace } from "./support.ts";
+
+const { path } = workplace();
+
+const text = Buffer.from("too many connections, try again later\r\n");
+const flood = Buffer.alloc(65_536, "x");
+
+/** All that a client reads until the end; rejects if the connection is reset. */
+async function readAll(client: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  client.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await once(client, "end");
+  return Buffer.concat(chunks).toString();
+}
+
+/** Resolves when no farewell is left: each closes within its limits, so this waits for the kernel's events alone. */
+async function over(farewells: Farewells): Promise<void> {
+  while (farewells.open > 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("a refused client", () => {
+  test.each(["tcp", "unix"] as const)("that has sent 64 KiB reads the whole text: %s", async (kind) => {
+    const [listener] = await open(kind === "tcp" ? tcp() : { kind, path: path("farewell.sock") });
+    const client = kind === "tcp" ? connect(port(listener), "127.0.0.1") : connect(path("farewell.sock"));
+    await once(client, "connect");
+    await new Promise((resolve) => client.write(flood, resolve));
+    const { fd } = await accept(listener.fd);
+    await ready(fd);
+
+    const farewells = createFarewells(sys);
+    farewells.say(fd, text);
+    expect(await readAll(client)).toBe(text.toString());
+    await once(client, "close");
+    await over(farewells);
+    expect(isClosed(fd)).toBe(true);
+  });
+
+  test("that goes on sending while it is refused reads the whole text", async () => {
+    const [listener] = await open(tcp());
+    const client = connect({ port: port(listener), host: "127.0.0.1", allowHalfOpen: true });
+    const { fd } = await accept(listener.fd);
+    const farewells = createFarewells(sys);
+    farewells.say(fd, text);
+    client.write(flood);
+    client.write(flood);
+    expect(await readAll(client)).toBe(text.toString());
+    client.end(flood);
+    await once(client, "close");
+    await over(farewells);
+  });
+
+  test("200 at once, each with data under way", async () => {
+    const [listener] = await open(tcp());
+    const farewells = createFarewells(sys);
+    const clients = Array.from({ length: 200 }, () => connect(port(listener), "127.0.0.1"));
+    const readings = clients.map((client) => {
+      client.write(flood);
+      return readAll(client);
+    });
+    for (let n = 0; n < clients.length; n++) farewells.say((await accept(listener.fd)).fd, text);
+    expect(new Set(await Promise.all(readings))).toEqual(new Set([text.toString()]));
+    await over(farewells);
+  });
+
+  test("a text larger than the socket's buffer is sent whole", async () => {
+    const [listener] = await open(tcp());
+    const client = connect(port(listener), "127.0.0.1");
+    const { fd } = await accept(listener.fd);
+    const long = Buffer.alloc(4 << 20, "long ");
+    const farewells = createFarewells(sys);
+    farewells.say(fd, long);
+    expect(farewells.open).toBe(1);
+    expect((await readAll(client)).length).toBe(long.length);
+    await over(farewells);
+  });
+});
+
+describe("limits", () => {
+  /** A client that never closes and its connection. */
+  async function stubborn(): Promise<{ client: Socket; fd: Fd }> {
+    const [listener] = await open(tcp());
+    const client = connect({ port: port(listener), host: "127.0.0.1", allowHalfOpen: true });
+    client.on("error", () => undefined);
+    return { client, fd: (await accept(listener.fd)).fd };
+  }
+
+  test("of time: a client that does not close is closed", async () => {
+    const { client, fd } = await stubborn();
+    const farewells = createFarewells(sys, { count: 1, timeMs: 20, bytes: 1 << 20 });
+    farewells.say(fd, text);
+    expect(farewells.open).toBe(1);
+    await over(farewells);
+    expect(isClosed(fd)).toBe(true);
+    client.destroy();
+  });
+
+  test("of bytes: a client that sends without end is closed", async () => {
+    const { client, fd } = await stubborn();
+    const farewells = createFarewells(sys, { count: 1, timeMs: 60_000, bytes: 100_000 });
+    farewells.say(fd, text);
+    for (let n = 0; n < 4; n++) client.write(flood);
+    await over(farewells);
+    expect(isClosed(fd)).toBe(true);
+    client.destroy();
+  });
+
+  test("of number: beyond it the text is sent and the connection closed at once", async () => {
+    const first = await stubborn();
+    const second = await stubborn();
+    const farewells = createFarewells(sys, { count: 1, timeMs: 60_000, bytes: 1 << 20 });
+    farewells.say(first.fd, text);
+    farewells.say(second.fd, text);
+    expect(farewells.open).toBe(1);
+    expect(isClosed(second.fd)).toBe(true);
+    expect(await readAll(second.client)).toBe(text.toString());
+    farewells.close();
+    expect(farewells.open).toBe(0);
+    expect(isClosed(first.fd)).toBe(true);
+    first.client.destroy();
+    second.client.destroy();
+  });
+
+  test("a client that is gone already costs nothing", async () => {
+    const { client, fd } = await stubborn();
+    client.resetAndDestroy();
+    // libuv reports the reset as the failure of the watch.
+    await ready(fd).catch(() => undefined);
+    const farewells = createFarewells(sys);
+    farewells.say(fd, text);
+    expect(farewells.open).toBe(0);
+    expect(isClosed(fd)).toBe(true);
+  });
+
+  test("without a text there is nothing to wait for", async () => {
+    const { client, fd } = await stubborn();
+    const farewells = createFarewells(sys);
+    farewells.say(fd, Buffer.alloc(0));
+    expect(farewells.open).toBe(0);
+    expect(isClosed(fd)).toBe(true);
+    client.destroy();
+  });
+});
