@@ -40,9 +40,12 @@ export const READABLE = 1;
 export const WRITABLE = 2;
 export const DISCONNECT = 4;
 
-/** Readiness of one descriptor, level-triggered. Borrows it: close the watch before the descriptor. */
+/**
+ * Readiness of one descriptor, level-triggered (uv_poll). Borrows it: close the watch before the descriptor. A watch
+ * lives until it is closed, whether or not anything refers to it. After `close` the other methods do nothing.
+ */
 export interface Watch {
-  /** Calls back when any of `events` holds. May be called again to change the events. */
+  /** Calls back when any of `events` holds, 0 for none. May be called again to change the events. */
   start(events: number): void;
   /** Stops calling back; may be started again. */
   stop(): void;
@@ -60,6 +63,7 @@ export interface Watch {
 export const spawnStages = [
   "clone",
   "cgroup",
+  "descriptors",
   "session",
   "priority",
   "oom score",
@@ -67,10 +71,9 @@ export const spawnStages = [
   "root directory",
   "groups",
   "group",
-  "capabilities",
   "user",
+  "capabilities",
   "working directory",
-  "descriptors",
   "signals",
   "exec",
 ] as const;
@@ -78,7 +81,7 @@ export type SpawnStage = (typeof spawnStages)[number];
 
 /** All that is the same for every start of a service's handler: resolved, so that nothing is looked up in a spawn. */
 export interface SpawnPlan {
-  /** What execve gets: an absolute path (no PATH search). */
+  /** What execve gets: an absolute path (no PATH search). No string of a plan may hold a NUL. */
   file: string;
   argv: readonly string[];
   /** `NAME=value` entries. `LISTEN_PID=` and `WATCHDOG_PID=` with an empty value get the child's pid. */
@@ -87,14 +90,17 @@ export interface SpawnPlan {
   umask: number;
   /** `null` keeps ours (the daemon is not root, or the handler is to be as the daemon is). */
   credentials: { uid: number; gid: number; groups: readonly number[] } | null;
-  /** chroot(2) before the identity changes; `workingDirectory` is inside it. */
+  /** chroot(2) before the identity changes; `file` and `workingDirectory` are inside it. */
   rootDirectory: string | null;
   /** `resource` is a RLIMIT_* number; -1 is RLIM_INFINITY. */
   limits: readonly { resource: number; soft: number; hard: number }[];
   /** `null` leaves it as it is. */
   nice: number | null;
   oomScoreAdjust: number | null;
-  /** Capability numbers raised ambient (and kept over the change of user); `null` leaves them to the kernel's rules. */
+  /**
+   * Capability numbers kept over the change of user and raised ambient, all others dropped (for a handler that is root
+   * execve gives all of the bounding set back: capabilities(7)); `null` leaves them to the kernel's rules.
+   */
   capabilities: readonly number[] | null;
   noNewPrivileges: boolean;
 }
@@ -119,6 +125,7 @@ export interface ChildExit {
   signal: number | null;
   userMicroseconds: number;
   systemMicroseconds: number;
+  /** Of the process and of those that it waited for. Never below our own peak: execve carries that of the memory it leaves. */
   maxResidentKilobytes: number;
 }
 
@@ -137,13 +144,18 @@ export interface GroupRecord {
 
 /** One datagram or message. `truncated`: it was longer than the buffer; `controlTruncated`: descriptors were lost. */
 export interface ReceivedMessage {
+  /** How many bytes of the buffer were filled; 0 from a stream or seqpacket socket is end of file. */
   length: number;
   /** Close-on-exec; the caller owns them. */
   fds: Fd[];
+  /** `null` if the sender has no address: an unnamed Unix socket, the kernel over netlink. */
   from: SocketAddress | null;
   /** SCM_CREDENTIALS, where SO_PASSCRED is set. */
   credentials: PeerCredentials | null;
-  /** The local address the datagram was sent to, where IP_PKTINFO or IPV6_RECVPKTINFO is set, with the interface. */
+  /**
+   * The local address that the datagram was sent to (perhaps a broadcast or multicast one) and the interface it came
+   * by, where IP_PKTINFO or IPV6_RECVPKTINFO is set. Port 0, unless IP(V6)_RECVORIGDSTADDR is set too.
+   */
   to: { address: SocketAddress; interfaceIndex: number } | null;
   truncated: boolean;
   controlTruncated: boolean;
@@ -159,25 +171,39 @@ export interface Sys {
   listen(fd: Fd, backlog: number): void;
   /** The next connection, or `null` when none waits. Transient errors (ECONNABORTED ...) are thrown as they come. */
   accept(fd: Fd): Accepted | null;
-  /** `false` while the connection is still being made (EINPROGRESS, EAGAIN). */
+  /**
+   * `false` while the connection is still being made: writable, SO_ERROR then tells. For a Unix socket `false` is a full
+   * backlog (EAGAIN): nothing is under way and nothing will tell when there is room, so connect again.
+   */
   connect(fd: Fd, address: SocketAddress): boolean;
   getsockname(fd: Fd): SocketAddress;
   getpeername(fd: Fd): SocketAddress;
   getsockopt(fd: Fd, level: number, option: number): number;
-  /** The raw value of an option that is not an int, at most `size` bytes. */
+  /** The raw value of an option that is not an int, at most `size` bytes of it. */
   getsockoptBytes(fd: Fd, level: number, option: number, size: number): Uint8Array;
   setsockopt(fd: Fd, level: number, option: number, value: number | string | Uint8Array): void;
   shutdown(fd: Fd, how: "read" | "write" | "both"): void;
   peerCredentials(fd: Fd): PeerCredentials;
   /** SO_COOKIE: identifies a socket for its life, also in sock_diag. Decimal. */
   socketCookie(fd: Fd): string;
-  /** Sets a classic BPF program (SO_ATTACH_FILTER), replacing any other in one step; `code,jt,jf,k` per instruction. */
+  /**
+   * Sets a classic BPF program (SO_ATTACH_FILTER), replacing any other in one step; `code,jt,jf,k` per instruction.
+   * @throws EINVAL for a program that the kernel refuses, ENOMEM above net.core.optmem_max
+   */
   attachFilter(fd: Fd, program: readonly number[]): void;
-  /** `null` when it would block. Never raises SIGPIPE. `descriptors` are borrowed. */
-  sendMessage(fd: Fd, data: Uint8Array, to?: SocketAddress | null, descriptors?: readonly Fd[]): number | null;
-  /** `null` when nothing waits. `peek` leaves it in the queue. */
+  /**
+   * The bytes sent, or `null` when it would block, whatever the descriptor's flag. Never raises SIGPIPE. `descriptors`
+   * (at most 253) are borrowed, and on a stream socket need a byte to travel with.
+   */
+  sendMessage(
+    fd: Fd,
+    data: Uint8Array,
+    to?: SocketAddress | null,
+    descriptors?: readonly Fd[],
+  ): number | null;
+  /** `null` when nothing waits, whatever the descriptor's flag. `peek` leaves it in the queue; its `fds` are new ones. */
   receiveMessage(fd: Fd, buffer: Uint8Array, peek?: boolean): ReceivedMessage | null;
-  /** `null` when nothing waits or nothing fits; 0 from read is end of file. */
+  /** `null` when nothing waits or nothing fits (a blocking descriptor blocks); 0 from read is end of file. */
   read(fd: Fd, buffer: Uint8Array): number | null;
   write(fd: Fd, data: Uint8Array): number | null;
 
@@ -192,31 +218,49 @@ export interface Sys {
   pipe(): [Fd, Fd];
   /** ioctl(2) that yields an int: FIONREAD, SIOCOUTQ ... */
   ioctlInt(fd: Fd, request: number): number;
-  /** Bits that may be passed in `events`: READABLE, WRITABLE, DISCONNECT. `status` is 0 or a negative errno. */
+  /**
+   * `events` are the bits that hold, of those asked for: READABLE, WRITABLE, DISCONNECT. `status` is 0 or a negative
+   * errno: libuv answers an error condition (POLLERR: a reset or refused peer, a pipe without reader) with -EBADF and
+   * stops the watch; look (SO_ERROR, read) and start it again. Makes the descriptor non-blocking. An exception in the
+   * callback is an uncaught one.
+   * @throws EEXIST if the loop watches this number already; EPERM for what cannot be watched, a regular file
+   */
   watch(fd: Fd, callback: (events: number, status: number) => void): Watch;
 
   // -- processes ----------------------------------------------------------------------------------------------------
   prepare(plan: SpawnPlan): PreparedPlan;
   /**
-   * Starts a process: `descriptors[n]` becomes its descriptor n (-1: not open), everything else is closed.
-   * `variables` are further `NAME=value` entries, for this start alone. All descriptors are borrowed.
+   * Starts a process: `descriptors[n]` becomes its descriptor n (-1: not open), everything else is closed. They are
+   * borrowed, and handed over as they are: blocking or not is the caller's to see to. In a session of its own, with
+   * default dispositions and no signal blocked. Returns when the file has been executed.
+   * `variables` are further `NAME=value` entries, for this start alone; none that the plan has already (getenv(3) finds
+   * the first of two).
    * @param cgroup a directory descriptor of cgroup v2 to start in, or -1
    * @throws a system error with `stage`; no process is left behind
    */
-  spawn(plan: PreparedPlan, descriptors: readonly Fd[], variables: readonly string[], cgroup?: Fd): SpawnedChild;
+  spawn(
+    plan: PreparedPlan,
+    descriptors: readonly Fd[],
+    variables: readonly string[],
+    cgroup?: Fd,
+  ): SpawnedChild;
   /** How the child ended, or `null` while it runs. Reaps it unless `peek`. */
   wait(pidfd: Fd, peek?: boolean): ChildExit | null;
   /** Any ended child, without reaping it (WNOWAIT), or `null`: so that a handler's status is never stolen. */
   peekEndedChild(): number | null;
-  /** Reaps a child by pid, for orphans that a subreaper inherits; `null` while it runs. */
+  /** Reaps a child by pid, for orphans that a subreaper inherits; `null` while it runs. ECHILD if it is none of ours. */
   waitPid(pid: number): ChildExit | null;
   pidfdOpen(pid: number): Fd;
   /** Signals the process behind a pidfd; `false` if it has ended. */
   signalProcess(pidfd: Fd, signal: number): boolean;
-  /** Signals a process group; `false` if it has no member. Its leader must not have been reaped (pid reuse). */
+  /**
+   * Signals a process group; `false` if it has no member. Its leader must not have been reaped (pid reuse). EINVAL below
+   * 2, which kill(2) takes for our own group and for everybody.
+   */
   signalGroup(group: number, signal: number): boolean;
   /** PR_SET_CHILD_SUBREAPER: orphans of our handlers become our children. */
   setSubreaper(on: boolean): void;
+  /** `-1` is RLIM_INFINITY, here and in `setrlimit`. */
   getrlimit(resource: number): { soft: number; hard: number };
   setrlimit(resource: number, soft: number, hard: number): void;
   /** Replaces this process (execve). Returns only by throwing. Descriptors that must survive are the caller's to mark. */
@@ -232,15 +276,24 @@ export interface Sys {
   // -- files --------------------------------------------------------------------------------------------------------
   /** An anonymous file (memfd_create) that holds `data`, sealed against any change; position 0. */
   sealedFile(name: string, data: Uint8Array): Fd;
-  /** An exclusive lock of the open file description (F_OFD_SETLK); the holder's pid if another has it, else `null`. */
+  /**
+   * An exclusive lock of the open file description (F_OFD_SETLK), which outlives an exec and ends with its last
+   * descriptor; needs one open for writing. `null` if it is now ours, else the holder's pid: -1 where the holder is an
+   * open file description too, since the kernel names no owner of those.
+   */
   lockFile(fd: Fd): number | null;
+  /** mkfifo(3); the umask takes from `mode`. */
+  makeFifo(path: string, mode: number): void;
 
   /** if_nametoindex(3); 0 if there is no such interface. */
   interfaceIndex(name: string): number;
   /** The port of a service of /etc/services, or `null` (getservbyname_r). */
   servicePort(name: string, protocol: "tcp" | "udp"): number | null;
 
-  /** `SOL_*`, `SO_*`, `IPPROTO_*`, `TCP_*`, `IP_*`, `RLIMIT_*`, `CAP_*` and signal numbers of this architecture. */
+  /**
+   * `SOL_*`, `SO_*`, `IPPROTO_*`, `TCP_*`, `IP_*`, `RLIMIT_*`, `CAP_*`, signal and netlink numbers of this architecture,
+   * under the names of the headers (c/constants.c is the list).
+   */
   readonly constants: Readonly<Record<string, number>>;
   readonly spawnStages: readonly string[];
 }
