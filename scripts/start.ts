@@ -10,9 +10,13 @@ const isRoot = process.getuid?.() === 0;
 const config = join(root, "conf", isRoot ? "try-as-root.toml" : "inetd.toml");
 const main = join(root, "dist/main.js");
 
-const daemon = spawn(process.execPath, [main, "run", "--config", config, "--log-format", "pretty", "--ready-fd", "3"], {
-  stdio: ["inherit", "inherit", "inherit", "pipe"],
-});
+const daemon = spawn(
+  process.execPath,
+  [main, "run", "--config", config, "--log-format", "pretty", "--ready-fd", "3"],
+  {
+    stdio: ["inherit", "inherit", "inherit", "pipe"],
+  },
+);
 
 daemon.stdio[3]?.once("data", () => {
   console.log(`

@@ -9,7 +9,9 @@ const { isatty } = await import("node:tty");
 const { runProgram } = await import("./cli/program.ts");
 const { loadSys } = await import("./native/sys.ts");
 
-process.exitCode = await runProgram(process.argv.slice(2), {
+const [, file = "", ...argv] = process.argv;
+
+process.exitCode = await runProgram(argv, {
   environment: process.env,
   // Opened on first use only: opening changes flags of descriptors that are shared with others.
   get stdin() {
@@ -23,6 +25,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   },
   stderrIsTerminal: isatty(2),
   workingDirectory: process.cwd(),
+  program: { file, argv },
   sys: loadSys,
   get version() {
     const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");

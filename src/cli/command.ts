@@ -14,6 +14,8 @@ export interface CliContext {
   readonly stderr: Writable;
   readonly stderrIsTerminal: boolean;
   workingDirectory: string;
+  /** How this very program was called: its file and its arguments. */
+  program: { file: string; argv: readonly string[] };
   /** Loads the addon on first use: `--help` must work where it was not built. */
   sys: () => Sys;
   version: string;

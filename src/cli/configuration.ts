@@ -54,7 +54,7 @@ export function loadOrFail(context: CliContext, options: OptionValues): Config {
 export function configurationFailure(context: CliContext, problems: readonly Problem[]): CommandFailure {
   for (const problem of problems) context.stderr.write(`${formatProblem(problem)}\n`);
   const count = problems.length === 1 ? "1 error" : `${problems.length} errors`;
-  return new CommandFailure(`${count} in the configuration, nothing was started`, exitCode.configuration);
+  return new CommandFailure(`${count} in the configuration`, exitCode.configuration);
 }
 
 export function ownUid(): number {

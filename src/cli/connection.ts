@@ -5,7 +5,10 @@ import { configOption, configPath, tryLoad } from "./configuration.ts";
 
 export const connectionOptions: readonly CliOption[] = [
   configOption,
-  { flags: "--control-socket <path>", description: "where the daemon listens, whatever the configuration says" },
+  {
+    flags: "--control-socket <path>",
+    description: "where the daemon listens, whatever the configuration says",
+  },
 ];
 
 /** The socket that was named, else that of the configuration, else the default one. */

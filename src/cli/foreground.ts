@@ -1,12 +1,15 @@
 /** Runs a daemon in this process until a signal ends it: what `run` and `serve` have in common. */
 import { closeSync, openSync, writeSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
-import { defaultControlSocket } from "../control/path.ts";
 import { Daemon } from "../daemon/daemon.ts";
+import { type PidFile, writePidFile } from "../daemon/pidfile.ts";
 import { handleSignals } from "../daemon/signals.ts";
 import { createLogger, type LogOptions } from "../log/logger.ts";
+import type { Sys } from "../native/sys.ts";
 import { systemClock } from "../util/clock.ts";
 import { type CliContext, type CliOption, CommandFailure, exitCode, type OptionValues } from "./command.ts";
+import { leaveTerminal } from "./detach.ts";
 
 export const daemonOptions: readonly CliOption[] = [
   { flags: "--ready-fd <n>", description: "write a newline to this descriptor when ready, and close it" },
@@ -23,11 +26,21 @@ export const daemonOptions: readonly CliOption[] = [
   { flags: "--strict", description: "any listener that cannot be bound is fatal" },
 ];
 
-/** Resolves to the exit code when the daemon has ended. */
-export async function runForeground(context: CliContext, config: Config, options: OptionValues): Promise<number> {
+/**
+ * Resolves to the exit code when the daemon has ended.
+ * @param controlSocket where to answer `tinetd status`; `null`: nowhere
+ */
+export async function runForeground(
+  context: CliContext,
+  config: Config,
+  options: OptionValues,
+  controlSocket: string | null,
+): Promise<number> {
   const readyFd = readyDescriptor(options);
   const sys = context.sys();
+  const pidFile = takePidFile(sys, context, options);
   const logger = createLogger(logOptions(context, config, options));
+  const nothing = openSync("/dev/null", "r+");
   const daemon = new Daemon(
     {
       sys,
@@ -41,8 +54,8 @@ export async function runForeground(context: CliContext, config: Config, options
       },
       pid: process.pid,
       version: context.version,
-      nothing: openSync("/dev/null", "r+"),
-      controlSocket: config.daemon.controlSocket ?? defaultControlSocket(context.environment, process.geteuid?.() ?? 0),
+      nothing,
+      controlSocket,
     },
     config,
   );
@@ -55,22 +68,35 @@ export async function runForeground(context: CliContext, config: Config, options
       ? "not every listener could be bound (--strict)"
       : null
     : started.error;
-  if (failure !== null) {
+  if (failure === null) {
+    leaveTerminal(context, sys, nothing);
+    if (readyFd !== null) tellReady(readyFd);
+    await ended;
+  } else {
     await daemon.stop(failure);
-    logger.flush();
-    throw new CommandFailure(failure);
   }
-  if (readyFd !== null) tellReady(readyFd);
-  await ended;
+  pidFile?.remove();
   logger.flush();
+  if (failure !== null) throw new CommandFailure(failure);
   return exitCode.done;
+}
+
+/** Taken before anything is bound: a second daemon must not disturb the first. */
+function takePidFile(sys: Sys, { workingDirectory }: CliContext, { pidFile }: OptionValues): PidFile | null {
+  if (typeof pidFile !== "string") return null;
+  const written = writePidFile(sys, resolve(workingDirectory, pidFile), process.pid);
+  if (!written.ok) throw new CommandFailure(written.error);
+  return written.value;
 }
 
 function readyDescriptor({ readyFd }: OptionValues): number | null {
   if (typeof readyFd !== "string") return null;
   const fd = Number(readyFd);
   if (!/^\d+$/.test(readyFd) || fd > 65_535) {
-    throw new CommandFailure(`--ready-fd: expected the number of a descriptor, not "${readyFd}"`, exitCode.usage);
+    throw new CommandFailure(
+      `--ready-fd: expected the number of a descriptor, not "${readyFd}"`,
+      exitCode.usage,
+    );
   }
   return fd;
 }
@@ -87,7 +113,8 @@ function tellReady(fd: number): void {
 function logOptions(context: CliContext, config: Config, options: OptionValues): LogOptions {
   const { level, format, destination } = config.daemon.log;
   const chosen = typeof options.logFormat === "string" ? options.logFormat : format;
-  if (destination === "journal" || destination === "syslog") throw new Error(`log destination ${destination}`);
+  if (destination === "journal" || destination === "syslog")
+    throw new Error(`log destination ${destination}`);
   return {
     level: (typeof options.logLevel === "string" ? options.logLevel : level) as LogOptions["level"],
     format: chosen === "pretty" ? "pretty" : "json",
@@ -95,4 +122,3 @@ function logOptions(context: CliContext, config: Config, options: OptionValues):
     colour: destination === "stderr" && context.stderrIsTerminal && !context.environment.NO_COLOR,
   };
 }
-

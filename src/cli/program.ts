@@ -1,5 +1,5 @@
 /** The table of subcommands, and the way from argv to one of them. Each is loaded only when it is called. */
-import { Command as Parser, CommanderError, Option } from "commander";
+import { CommanderError, Option, Command as Parser } from "commander";
 import { type CliContext, type Command, CommandFailure, exitCode, type OptionValues } from "./command.ts";
 
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -30,7 +30,8 @@ export async function runProgram(argv: readonly string[], context: CliContext): 
 async function dispatch(argv: readonly string[], context: CliContext): Promise<number> {
   const load = argv[0] === undefined ? undefined : commands[argv[0]];
   // Only help and a wrong name need to know all commands.
-  const loaded = load === undefined ? await Promise.all(Object.values(commands).map((each) => each())) : [await load()];
+  const loaded =
+    load === undefined ? await Promise.all(Object.values(commands).map((each) => each())) : [await load()];
   let code: number = exitCode.done;
   const program = output(new Parser("tinetd"), context)
     .description("A socket-activation super-server for Linux.")
@@ -63,17 +64,13 @@ function parserOf(
     parser.addOption(option);
   }
   if (command.details !== undefined) parser.addHelpText("after", `\n${command.details}`);
-  return parser
-    .allowExcessArguments(false)
-    .action(() => action(parser.args, parser.opts()));
+  return parser.allowExcessArguments(false).action(() => action(parser.args, parser.opts()));
 }
 
 function output(parser: Parser, { stdout, stderr }: CliContext): Parser {
-  return parser
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => stdout.write(text),
-      writeErr: (text) => stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, "tinetd: ")),
-    });
+  return parser.exitOverride().configureOutput({
+    writeOut: (text) => stdout.write(text),
+    writeErr: (text) => stderr.write(text),
+    outputError: (text, write) => write(text.replace(/^error: /, "tinetd: ")),
+  });
 }

@@ -28,7 +28,9 @@ function select(all: Status, names: readonly string[]): Status {
   const known = new Set(all.services.map(({ name }) => name));
   const unknown = names.find((name) => !known.has(name));
   if (unknown !== undefined) throw new CommandFailure(`there is no service "${unknown}"`);
-  return names.length === 0 ? all : { ...all, services: all.services.filter(({ name }) => names.includes(name)) };
+  return names.length === 0
+    ? all
+    : { ...all, services: all.services.filter(({ name }) => names.includes(name)) };
 }
 
 function widthOf({ stdout }: CliContext): number | null {
@@ -60,7 +62,8 @@ function format(all: Status, detailed: boolean, width: number | null): string {
 function detail({ name, handlers, refused, spawned, start_failures }: ServiceStatus): string {
   const lines = [`${name}: ${spawned} handlers started, ${start_failures} starts failed`];
   for (const [reason, number] of Object.entries(refused)) lines.push(`  refused ${number}: ${reason}`);
-  for (const { pid, state, started_at } of handlers) lines.push(`  handler ${pid} ${state} since ${started_at}`);
+  for (const { pid, state, started_at } of handlers)
+    lines.push(`  handler ${pid} ${state} since ${started_at}`);
   return `${lines.join("\n")}\n`;
 }
 

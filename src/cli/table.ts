@@ -7,8 +7,15 @@ export interface Column<Row> {
 }
 
 /** @param width of the terminal in characters; `null` (a pipe, a file): nothing is cut */
-export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number | null): string {
-  const cells = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ value }) => value(row)))];
+export function formatTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width: number | null,
+): string {
+  const cells = [
+    columns.map(({ title }) => title),
+    ...rows.map((row) => columns.map(({ value }) => value(row))),
+  ];
   const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)));
   const lines = cells.map((line) =>
     line

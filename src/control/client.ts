@@ -19,7 +19,8 @@ export async function fetchStatus(socketPath: string): Promise<Result<Status, Ca
 
 function call(socketPath: string, method: string, path: string): Promise<Result<unknown, CallFailure>> {
   return new Promise((resolve) => {
-    const failed = (message: string) => resolve(err({ kind: "failed", message: `${socketPath}: ${message}` }));
+    const failed = (message: string) =>
+      resolve(err({ kind: "failed", message: `${socketPath}: ${message}` }));
     const sent = request({ socketPath, method, path, timeout: timeoutMs, agent: false }, (response) => {
       let text = "";
       response.setEncoding("utf8");

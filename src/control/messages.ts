@@ -29,8 +29,13 @@ export const serviceStatus = z.object({
   refused: z.partialRecord(z.enum(refusalReasons), z.int()),
   spawned: z.int(),
   start_failures: z.int(),
-  last_exit: z.object({ pid: z.int(), code: z.int().nullable(), signal: z.string().nullable(), at: time }).nullable(),
-  failure: z.string().nullable().meta({ description: "why it is failed or limited, or which listener is missing" }),
+  last_exit: z
+    .object({ pid: z.int(), code: z.int().nullable(), signal: z.string().nullable(), at: time })
+    .nullable(),
+  failure: z
+    .string()
+    .nullable()
+    .meta({ description: "why it is failed or limited, or which listener is missing" }),
 });
 
 export const status = z.object({

@@ -24,8 +24,8 @@ export interface DaemonWorld {
   version: string;
   /** /dev/null, for reading and writing; the daemon keeps it. */
   nothing: Fd;
-  /** Where the control socket is to be. */
-  controlSocket: string;
+  /** Where the control socket is to be; `null`: nowhere. */
+  controlSocket: string | null;
 }
 
 /** Descriptors that the daemon needs beside one for each connection: its own, the reserve, the control socket's. */
@@ -39,6 +39,7 @@ export class Daemon {
   readonly #farewells: Farewells;
   readonly #reserve: Reserve;
   readonly #total: Total;
+  readonly #diag: Fd;
   readonly #startedAt: Date;
   #control: ControlServer | null = null;
   #connections = 0;
@@ -51,6 +52,7 @@ export class Daemon {
     this.#startedAt = clock.wall();
     this.#farewells = createFarewells(sys);
     this.#reserve = new Reserve(sys, nothing, reservedDescriptors);
+    this.#diag = sys.socket("netlink", "raw", sys.constants.NETLINK_SOCK_DIAG ?? 4);
     this.#total = new Total(this.#mostConnections());
     const shared: World = {
       sys,
@@ -58,6 +60,7 @@ export class Daemon {
       emit,
       host,
       nothing,
+      diag: this.#diag,
       limits: { constants: sys.constants, hardLimit: (resource) => sys.getrlimit(resource).hard },
       total: this.#total,
       farewells: this.#farewells,
@@ -77,7 +80,9 @@ export class Daemon {
     if (!control.ok) return control;
     await Promise.all(this.#services.map((service) => service.start()));
     const listeners = this.#services.reduce((sum, service) => sum + service.listeners.bound.length, 0);
-    const failed = this.#services.filter((s) => s.state.name === "failed" || s.listeners.missing.length > 0).length;
+    const failed = this.#services.filter(
+      (s) => s.state.name === "failed" || s.listeners.missing.length > 0,
+    ).length;
     this.#world.emit({
       event: "daemon.ready",
       pid: this.#world.pid,
@@ -124,6 +129,7 @@ export class Daemon {
     this.#control?.close();
     this.#farewells.close();
     this.#reserve.close();
+    sys.close(this.#diag);
     sys.close(nothing);
   }
 
@@ -134,6 +140,7 @@ export class Daemon {
 
   async #openControl(): Promise<Result<null, string>> {
     const { sys, clock, controlSocket, host } = this.#world;
+    if (controlSocket === null) return ok(null);
     const folder = ensureControlDirectory(controlSocket, host.uid);
     if (!folder.ok) return err(`cannot make the control socket ${controlSocket}: ${folder.error}`);
     const bound = await openListener(sys, {

@@ -25,9 +25,15 @@ export function handleSignals({ daemon, logger, emit, ended }: SignalWorld): voi
     stop("SIGINT");
   });
   process.on("SIGUSR1", () => logger.reopen());
-  process.on("SIGHUP", () => emit({ event: "daemon.reload", error: "reload on SIGHUP is not available yet" }));
-  process.on("SIGUSR2", () => emit({ event: "daemon.upgrade", error: "upgrade on SIGUSR2 is not available yet" }));
-  process.on("SIGQUIT", () => emit({ event: "daemon.reload", error: "draining on SIGQUIT is not available yet" }));
+  process.on("SIGHUP", () =>
+    emit({ event: "daemon.reload", error: "reload on SIGHUP is not available yet" }),
+  );
+  process.on("SIGUSR2", () =>
+    emit({ event: "daemon.upgrade", error: "upgrade on SIGUSR2 is not available yet" }),
+  );
+  process.on("SIGQUIT", () =>
+    emit({ event: "daemon.reload", error: "draining on SIGQUIT is not available yet" }),
+  );
   // A bug that one connection meets must not take the others with it: it is reported, and the daemon goes on.
   process.on("uncaughtException", (error) => logger.bug(error));
 }

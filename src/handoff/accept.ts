@@ -1,9 +1,10 @@
 /** Accepting, for the handoffs in which tinetd does it: a few connections a turn, each described and let in or not. */
-import { formatSocketAddress } from "../net/address.ts";
+
+import { type Accepted, isSystemError } from "../native/sys.ts";
 import { classifyAcceptError } from "../net/accept.ts";
+import { formatSocketAddress } from "../net/address.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { unmap } from "../net/peer.ts";
-import { type Accepted, isSystemError } from "../native/sys.ts";
 import { unreachable } from "../util/unreachable.ts";
 import type { Connection, HandoffHost, Incoming } from "./handoff.ts";
 
@@ -14,7 +15,11 @@ const acceptsPerTurn = 8;
  * Accepts what waits at `listener`, and gives what is admitted to `take`, which keeps the descriptor.
  * Nothing is accepted that could not be served: the host is asked before each.
  */
-export function acceptWaiting(host: HandoffHost, listener: BoundListener, take: (incoming: Incoming) => void): void {
+export function acceptWaiting(
+  host: HandoffHost,
+  listener: BoundListener,
+  take: (incoming: Incoming) => void,
+): void {
   for (let turn = 0; turn < acceptsPerTurn && host.mayGoOn(); turn++) {
     let accepted: Accepted | null;
     try {
@@ -50,7 +55,11 @@ function failed(host: HandoffHost, listener: BoundListener, code: string): boole
   }
 }
 
-function describe({ sys, clock, nextConnection }: HandoffHost, listener: BoundListener, accepted: Accepted): Incoming {
+function describe(
+  { sys, clock, nextConnection }: HandoffHost,
+  listener: BoundListener,
+  accepted: Accepted,
+): Incoming {
   const isUnix = accepted.peer.family === "unix";
   return {
     fd: accepted.fd,

@@ -13,6 +13,8 @@ import type { Result } from "../util/result.ts";
 
 /** One way of handing over, at work for one service. */
 export interface Handoff {
+  /** Whether tinetd accepts the connections, and so knows each of them. */
+  readonly accepts: boolean;
   /** Something waits at `listener`, which is watched at this moment. */
   readable(listener: BoundListener): void;
   /** Whether the handoff itself has `listener` left alone for now (because a handler has it). */
@@ -48,6 +50,20 @@ export interface HandoffHost {
   plenty(): void;
   /** The listener is of no use any more: it is closed and bound anew. */
   broken(listener: BoundListener, reason: string): void;
+
+  // For the handoffs in which handlers accept by themselves.
+  /** All listeners of the service that are bound, in the order declared. */
+  listeners(): readonly BoundListener[];
+  /** What `holds` says has changed. */
+  rewatch(): void;
+  /** Names of what waits at a listener, each the same for as long as it waits. */
+  waiting(listener: BoundListener): readonly string[];
+  /** Puts right what a handler has done to a socket that it shared with us. */
+  repair(listener: BoundListener): void;
+  /** A handler has ended: `failure` says in which way it was as good as none, which counts as a failed start. */
+  ended(failure: string | null): void;
+  /** Takes the first datagram away and reports its size and sender. */
+  dropDatagram(listener: BoundListener, reason: string): void;
 }
 
 /** An accepted connection while its descriptor is still ours. */

@@ -1,11 +1,17 @@
 /** The table of handoffs. */
 import type { ServiceConfig } from "../config/config.ts";
 import type { Handoff, HandoffHost } from "./handoff.ts";
+import { createListen } from "./listen.ts";
 import { createStdio } from "./stdio.ts";
+import { createWait } from "./wait.ts";
 
 type HandoffName = ServiceConfig["handoff"];
 
-const handoffs: Partial<Record<HandoffName, (host: HandoffHost) => Handoff>> = { stdio: createStdio };
+const handoffs: Partial<Record<HandoffName, (host: HandoffHost) => Handoff>> = {
+  stdio: createStdio,
+  wait: createWait,
+  listen: createListen,
+};
 
 /** The configuration has refused what is not in the table. */
 export function createHandoff(name: HandoffName, host: HandoffHost): Handoff {

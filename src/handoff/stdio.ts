@@ -10,11 +10,15 @@ import type { Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from 
 export function createStdio(host: HandoffHost): Handoff {
   const { connectionFd } = host.config;
   const serve = (incoming: Incoming) => {
-    const started = host.launch((standard) => startStdio(incoming, connectionFd, standard), remember(incoming));
+    const started = host.launch(
+      (standard) => startStdio(incoming, connectionFd, standard),
+      remember(incoming),
+    );
     if (started.ok) host.sys.close(incoming.fd);
     else host.refuse(incoming, "error", `${started.error.stage}: ${started.error.code}`);
   };
   return {
+    accepts: true,
     readable: (listener) => acceptWaiting(host, listener, serve),
     holds: () => false,
     gone: () => {},

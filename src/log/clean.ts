@@ -6,6 +6,8 @@
 /** Cuts to `most` characters and replaces control characters, C1 and bidirectional overrides by `?`. */
 export function cleanText(text: string, most: number): string {
   const cut = text.length > most ? `${text.slice(0, most)}...` : text;
-  // biome-ignore lint/suspicious/noMisleadingCharacterClass: single code units are meant
-  return cut.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "?");
+  return cut.replace(
+    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    "?",
+  );
 }

@@ -1,6 +1,7 @@
 /** Level and sentence of every event: the only place that makes prose of one. */
-import type { DaemonEvent } from "./events.ts";
+
 import { unreachable } from "../util/unreachable.ts";
+import type { DaemonEvent } from "./events.ts";
 
 export type Level = "debug" | "info" | "warn" | "error";
 

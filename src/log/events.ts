@@ -42,7 +42,14 @@ export type DaemonEvent =
   | { event: "service.recovered"; service: string; address?: string }
   | { event: "service.state"; service: string; state: ServiceStateName; reason?: string; until_ms?: number }
   | { event: "connection.accepted"; service: string; connection: number; remote: string; local: string }
-  | { event: "connection.refused"; service: string; reason: RefusalReason; remote: string; local: string; error?: string }
+  | {
+      event: "connection.refused";
+      service: string;
+      reason: RefusalReason;
+      remote: string;
+      local: string;
+      error?: string;
+    }
   | {
       event: "connection.closed";
       service: string;

@@ -3,8 +3,8 @@
  * or full makes lines drop, counted, and never makes the daemon wait.
  */
 import pino from "pino";
-import type { DaemonEvent, Emit } from "./events.ts";
 import { describe, levelOf } from "./describe.ts";
+import type { DaemonEvent, Emit } from "./events.ts";
 import { prettyLine } from "./pretty.ts";
 
 export interface LogOptions {
@@ -46,7 +46,10 @@ export function createLogger(options: LogOptions): Logger {
   destination.on("error", () => {
     dropped += 1;
   });
-  const stream = options.format === "json" ? destination : { write: (line: string) => destination.write(prettyLine(line, options.colour)) };
+  const stream =
+    options.format === "json"
+      ? destination
+      : { write: (line: string) => destination.write(prettyLine(line, options.colour)) };
   const logger = pino(
     {
       level: options.level,

@@ -1,6 +1,11 @@
 /** A log line for a person at a terminal: time, level where it matters, sentence. */
 
-const colours: Record<string, string> = { warn: "\u001b[33m", error: "\u001b[31m", fatal: "\u001b[31m", debug: "\u001b[2m" };
+const colours: Record<string, string> = {
+  warn: "\u001b[33m",
+  error: "\u001b[31m",
+  fatal: "\u001b[31m",
+  debug: "\u001b[2m",
+};
 
 /** Turns one JSON line of pino into `HH:MM:SS level sentence`. */
 export function prettyLine(json: string, colour: boolean): string {
@@ -8,5 +13,7 @@ export function prettyLine(json: string, colour: boolean): string {
   const time = line.time.slice(11, 19);
   const level = line.level === "info" ? "" : `${line.level}: `;
   const paint = colour ? colours[line.level] : undefined;
-  return paint === undefined ? `${time} ${level}${line.msg}\n` : `${time} ${paint}${level}${line.msg}\u001b[0m\n`;
+  return paint === undefined
+    ? `${time} ${level}${line.msg}\n`
+    : `${time} ${paint}${level}${line.msg}\u001b[0m\n`;
 }

@@ -44,7 +44,9 @@ export class Child {
   /** `false` once it has ended. Its group, which it leads, is signalled while it is un-reaped: no stranger can be hit. */
   signal(signal: number, whom: "process" | "group"): boolean {
     if (this.#ended) return false;
-    return whom === "group" ? this.#sys.signalGroup(this.pid, signal) : this.#sys.signalProcess(this.#pidfd, signal);
+    return whom === "group"
+      ? this.#sys.signalGroup(this.pid, signal)
+      : this.#sys.signalProcess(this.#pidfd, signal);
   }
 }
 

@@ -51,7 +51,9 @@ function* chosen(sources: EnvironmentSources): Generator<readonly [string, strin
  *
  * @returns the assignments, or the number (from 1) and the complaint of the first line that is none
  */
-export function parseEnvironmentFile(text: string): Result<[string, string][], { line: number; message: string }> {
+export function parseEnvironmentFile(
+  text: string,
+): Result<[string, string][], { line: number; message: string }> {
   const assignments: [string, string][] = [];
   const lines = text.split(/\r?\n/);
   for (let index = 0; index < lines.length; index++) {
@@ -63,7 +65,8 @@ export function parseEnvironmentFile(text: string): Result<[string, string][], {
       line = line.slice(0, -1) + (lines[index] ?? "");
     }
     const match = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(line);
-    if (match?.[1] === undefined || match[2] === undefined) return err({ line: number, message: "expected NAME=value" });
+    if (match?.[1] === undefined || match[2] === undefined)
+      return err({ line: number, message: "expected NAME=value" });
     const value = unquote(match[2].trim());
     if (value === null) return err({ line: number, message: "a quote is not closed" });
     assignments.push([match[1], value]);

@@ -38,7 +38,8 @@ export interface Facts {
 /** Looks everything up; all that is missing is reported, not only the first. May block on NSS and disks. */
 export function lookUp(service: ServiceConfig, sys: Sys, host: Host): Result<Facts, MachineProblem[]> {
   const problems: MachineProblem[] = [];
-  const complain = (key: string, message: string, hint: string | null = null) => problems.push({ key, message, hint });
+  const complain = (key: string, message: string, hint: string | null = null) =>
+    problems.push({ key, message, hint });
   const root = service.rootDirectory ?? "";
   if (root !== "") directory(root, "root_directory", complain);
   directory(join(root, service.workingDirectory), "working_directory", complain);
@@ -112,12 +113,20 @@ function lookUpIdentity(
   if (groups === null) return null;
   if (host.uid === 0) return { user, credentials: { uid: user.uid, gid: group.gid, groups } };
   if (user.uid !== host.uid) {
-    complain("user", `the daemon runs as uid ${host.uid} and cannot become "${service.user}"`, "start it as root");
+    complain(
+      "user",
+      `the daemon runs as uid ${host.uid} and cannot become "${service.user}"`,
+      "start it as root",
+    );
     return null;
   }
   // Without privilege the identity stays as it is; asking for just that is fine, for anything else it is not.
   if (service.group !== null && group.gid !== host.gid) {
-    complain("group", `the daemon runs as gid ${host.gid} and cannot become "${service.group}"`, "start it as root");
+    complain(
+      "group",
+      `the daemon runs as gid ${host.gid} and cannot become "${service.group}"`,
+      "start it as root",
+    );
     return null;
   }
   if (service.groups !== null && !groups.every((gid) => gid === host.gid || host.groups.includes(gid))) {
@@ -129,7 +138,8 @@ function lookUpIdentity(
 
 /** A number that no record has is an identity all the same, as systemd and setpriv take it. */
 function lookUpUser(nameOrUid: string | number, sys: Sys): UserRecord | null {
-  const number = typeof nameOrUid === "number" ? nameOrUid : /^\d+$/.test(nameOrUid) ? Number(nameOrUid) : null;
+  const number =
+    typeof nameOrUid === "number" ? nameOrUid : /^\d+$/.test(nameOrUid) ? Number(nameOrUid) : null;
   const record = sys.lookupUser(number ?? nameOrUid);
   if (record !== null || number === null) return record;
   return { name: String(number), uid: number, gid: number, home: "/", shell: "/bin/sh" };

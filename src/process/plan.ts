@@ -77,7 +77,11 @@ function resolveLimits(service: ServiceConfig, limits: Limits): SpawnPlan["limit
     const resource = constant(limits, `RLIMIT_${name.toUpperCase()}`);
     const hard = limitValue(limit.hard, limits.hardLimit(resource));
     const soft = limitValue(limit.soft, hard);
-    resolved.push({ resource, soft: hard === unlimited ? soft : soft === unlimited ? hard : Math.min(soft, hard), hard });
+    resolved.push({
+      resource,
+      soft: hard === unlimited ? soft : soft === unlimited ? hard : Math.min(soft, hard),
+      hard,
+    });
   }
   return resolved;
 }

@@ -10,9 +10,7 @@ import { err, ok, type Result } from "../util/result.ts";
 
 export type StderrTarget =
   /** One descriptor for all; `owned` is ours to close. */
-  | { kind: "shared"; fd: Fd; owned: boolean }
-  | { kind: "connection" }
-  | { kind: "pipe" };
+  { kind: "shared"; fd: Fd; owned: boolean } | { kind: "connection" } | { kind: "pipe" };
 
 /** As `stderr` says. A file is appended to, made 0640 if it is absent, and never followed through a symbolic link. */
 export function openStderr(
@@ -60,7 +58,13 @@ export class StderrPipe {
    * @param onLine a line without its newline, or `dropped` > 0 lines that were not kept
    * @param onEnd every writer has closed its end
    */
-  constructor(sys: Sys, clock: Clock, fd: Fd, onLine: (text: string, dropped: number) => void, onEnd: () => void) {
+  constructor(
+    sys: Sys,
+    clock: Clock,
+    fd: Fd,
+    onLine: (text: string, dropped: number) => void,
+    onEnd: () => void,
+  ) {
     this.#sys = sys;
     this.#clock = clock;
     this.#fd = fd;

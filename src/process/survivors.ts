@@ -2,8 +2,9 @@
  * What is left of a handler's process group after the handler itself has ended while we were stopping it: found once,
  * then held by pidfd, so that a signal can never reach a stranger that got one of their pids.
  */
-import { constants } from "node:os";
+
 import { readdirSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import type { Fd, Sys, Watch } from "../native/sys.ts";
 import { isSystemError, READABLE } from "../native/sys.ts";
 

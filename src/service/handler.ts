@@ -86,7 +86,8 @@ export class Handler {
       user_ms: exit.userMicroseconds / 1000,
       system_ms: exit.systemMicroseconds / 1000,
       // A process starts out with the peak of the one that it was cloned from: below ours it says nothing.
-      max_rss_kb: exit.maxResidentKilobytes > process.resourceUsage().maxRSS ? exit.maxResidentKilobytes : null,
+      max_rss_kb:
+        exit.maxResidentKilobytes > process.resourceUsage().maxRSS ? exit.maxResidentKilobytes : null,
     });
     // A handler that ends by itself takes nobody with it; one that we end takes its group.
     if (this.#state.name === "stopping" && this.#service.killMode !== "process") {

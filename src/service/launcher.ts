@@ -119,7 +119,13 @@ export class Launcher {
       reader,
       (line, dropped) => {
         const text = cleanText(line, line.length);
-        emit({ event: "handler.stderr", service: this.#service.name, pid, text, ...(dropped > 0 ? { dropped } : {}) });
+        emit({
+          event: "handler.stderr",
+          service: this.#service.name,
+          pid,
+          text,
+          ...(dropped > 0 ? { dropped } : {}),
+        });
       },
       () => this.#pipes.delete(pipe),
     );

@@ -40,7 +40,8 @@ export function countFailure(
   now: number,
 ): { history: StartHistory; waitMs: number | null } {
   const failures = [...history.failures.filter((at) => now - at < limit.perMs), now].slice(-limit.count);
-  if (history.waits === 0 && failures.length < limit.count) return { history: { failures, waits: 0 }, waitMs: null };
+  if (history.waits === 0 && failures.length < limit.count)
+    return { history: { failures, waits: 0 }, waitMs: null };
   const waits = history.waits + 1;
   return { history: { failures, waits }, waitMs: retryWaitMs(waits) };
 }

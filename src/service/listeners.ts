@@ -4,7 +4,8 @@
  */
 import type { ListenerConfig } from "../config/config.ts";
 import type { Watch } from "../native/sys.ts";
-import { READABLE } from "../native/sys.ts";
+import { DISCONNECT, READABLE } from "../native/sys.ts";
+import { takesConnections } from "../net/kind.ts";
 import { type BoundListener, closeListener, openListener } from "../net/listen.ts";
 import type { Timer } from "../util/clock.ts";
 import { retryWaitMs } from "./limits.ts";
@@ -51,7 +52,13 @@ export class Listeners {
   constructor(world: World, declared: readonly ListenerConfig[], events: ListenerEvents) {
     this.#world = world;
     this.#events = events;
-    this.#slots = declared.map((entry) => ({ declared: entry, sockets: [], failures: 0, missing: null, timer: null }));
+    this.#slots = declared.map((entry) => ({
+      declared: entry,
+      sockets: [],
+      failures: 0,
+      missing: null,
+      timer: null,
+    }));
   }
 
   get bound(): BoundListener[] {
@@ -108,12 +115,19 @@ export class Listeners {
     slot.failures = 0;
     slot.missing = null;
     for (const listener of outcome.value) {
-      const watch = this.#world.sys.watch(listener.fd, () => this.#events.readable(listener));
+      const watch = this.#world.sys.watch(listener.fd, (events) => this.#ready(listener, events));
       const socket = { listener, watch };
       slot.sockets.push(socket);
       this.#apply(socket);
       this.#events.bound(listener, recovered);
     }
+  }
+
+  /** A listening socket has no other end that could hang up: a handler that shared it has shut it down for all. */
+  #ready(listener: BoundListener, events: number): void {
+    if ((events & DISCONNECT) !== 0 && listener.kind !== "fifo" && takesConnections(listener.kind)) {
+      this.reopen(listener, `${listener.canonical} was shut down by a handler`);
+    } else this.#events.readable(listener);
   }
 
   #retry(slot: Slot, reason: string, generation: number): void {
@@ -140,7 +154,7 @@ export class Listeners {
   }
 
   #apply({ listener, watch }: Socket): void {
-    if (this.#watching && !this.#events.isHeld(listener)) watch.start(READABLE);
+    if (this.#watching && !this.#events.isHeld(listener)) watch.start(READABLE | DISCONNECT);
     else watch.stop();
   }
 }

@@ -5,12 +5,15 @@
 import { admit, type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
 import { remember } from "../handoff/accept.ts";
-import type { Arrange, Connection, Handoff, HandoffHost, HandlerRef, Incoming } from "../handoff/handoff.ts";
+import type { Arrange, Connection, HandlerRef, Handoff, HandoffHost, Incoming } from "../handoff/handoff.ts";
 import { createHandoff } from "../handoff/index.ts";
 import type { RefusalReason } from "../log/events.ts";
 import type { ChildExit } from "../native/sys.ts";
 import { isShortage } from "../net/accept.ts";
-import type { BoundListener } from "../net/listen.ts";
+import { formatSocketAddress } from "../net/address.ts";
+import { type BoundListener, repairListener } from "../net/listen.ts";
+import { unmap } from "../net/peer.ts";
+import { waitingAt } from "../net/waiting.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import type { Timer } from "../util/clock.ts";
 import type { Result } from "../util/result.ts";
@@ -19,7 +22,7 @@ import { unreachable } from "../util/unreachable.ts";
 import { type Counters, newCounters } from "./counters.ts";
 import type { Handler } from "./handler.ts";
 import { Launcher } from "./launcher.ts";
-import { countFailure, noFailures, retryWaitMs, shortageWaitMs, type StartHistory } from "./limits.ts";
+import { countFailure, noFailures, retryWaitMs, type StartHistory, shortageWaitMs } from "./limits.ts";
 import { Listeners, type MissingListener } from "./listeners.ts";
 import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.ts";
 import type { World } from "./world.ts";
@@ -56,6 +59,11 @@ export class Service {
       isHeld: (listener) => this.#handoff.holds(listener),
     });
     this.#handoff = createHandoff(config.handoff, this.#host());
+  }
+
+  /** Whether tinetd does the accepting, and so can count. */
+  get accepts(): boolean {
+    return this.#handoff.accepts;
   }
 
   get state(): ServiceState {
@@ -103,7 +111,12 @@ export class Service {
           unreachable(effect);
       }
     }
-    this.listeners.watch(isWatching(state, this.config.onLimit));
+    this.listeners.watch(this.#isWatching());
+  }
+
+  /** Only who accepts can refuse: for a handler that does it by itself, clients always wait. */
+  #isWatching(): boolean {
+    return isWatching(this.#state, this.#handoff.accepts ? this.config.onLimit : "queue");
   }
 
   #entered(before: ServiceState, event: ServiceEvent): void {
@@ -114,17 +127,27 @@ export class Service {
     const inMs = until === null ? null : Math.max(0, until - this.#world.clock.now());
     // A service that is unbound is tried again by its listeners, one by one, and by `#open`.
     if (inMs !== null && !(state.name === "failed" && state.cause === "unbound")) {
-      this.#timer = this.#world.clock.after(inMs, () => this.#dispatch({ type: "due", handlers: this.handlers.size }));
+      this.#timer = this.#world.clock.after(inMs, () =>
+        this.#dispatch({ type: "due", handlers: this.handlers.size }),
+      );
     }
     if (state.name === "limited" && state.reason === "total") {
-      this.#world.total.wait(() => this.#dispatch({ type: "room", reason: "total", handlers: this.handlers.size }));
+      this.#world.total.wait(() =>
+        this.#dispatch({ type: "room", reason: "total", handlers: this.handlers.size }),
+      );
     }
     // What is only on its way (not bound yet), or goes on as before, is not news.
     if (event.type === "start" || (state.name === before.name && state.name !== "failed")) return;
     if (state.name === "limited" && state.reason === "descriptors" && this.#shortages > 1) return;
     const reason = "reason" in state ? { reason: state.reason } : {};
     const untilMs = inMs === null ? {} : { until_ms: Math.round(inMs) };
-    this.#world.emit({ event: "service.state", service: this.config.name, state: state.name, ...reason, ...untilMs });
+    this.#world.emit({
+      event: "service.state",
+      service: this.config.name,
+      state: state.name,
+      ...reason,
+      ...untilMs,
+    });
   }
 
   // -- listeners ----------------------------------------------------------------------------------------------------
@@ -175,7 +198,7 @@ export class Service {
       sys,
       clock,
       nextConnection,
-      mayGoOn: () => isWatching(this.#state, this.config.onLimit),
+      mayGoOn: () => this.#isWatching(),
       admit: () => admit(this.#load()),
       launch: (arrange, connection) => this.#launch(arrange, connection),
       refuse: (incoming, reason, error) => this.#refuse(incoming, reason, error),
@@ -184,11 +207,21 @@ export class Service {
         this.#shortages = 0;
       },
       broken: (listener, reason) => this.listeners.reopen(listener, reason),
+      listeners: () => this.listeners.bound,
+      rewatch: () => this.listeners.rewatch(),
+      waiting: (listener) => waitingAt(sys, this.#world.diag, listener),
+      repair: (listener) => this.#repair(listener),
+      ended: (failure) => {
+        if (failure === null) this.#starts = noFailures;
+        else this.#startsFail(`"${this.config.name}": ${failure}`);
+      },
+      dropDatagram: (listener, reason) => this.#dropDatagram(listener, reason),
     };
   }
 
   #launch(arrange: Arrange, connection: Connection | null): Result<HandlerRef, SpawnFailure> {
-    const start = () => this.#launcher.start(arrange, connection, (handler, exit) => this.#gone(handler, exit));
+    const start = () =>
+      this.#launcher.start(arrange, connection, (handler, exit) => this.#gone(handler, exit));
     let started = start();
     // The connection took the last descriptor: its handler is started from the reserve, and no further one accepted.
     if (!started.ok && isShortage(started.error.code)) started = this.#world.lend(start);
@@ -202,13 +235,13 @@ export class Service {
     const { emit, total } = this.#world;
     this.handlers.set(handler.pid, handler);
     this.counters.spawned += 1;
-    this.#starts = noFailures;
     if (connection === null) {
       emit({ event: "handler.started", service, pid: handler.pid });
     } else {
       const { id, remote, local } = connection;
       total.add();
       this.counters.accepted += 1;
+      this.#starts = noFailures;
       emit({ event: "connection.accepted", service, connection: id, remote, local });
       emit({ event: "handler.started", service, pid: handler.pid, connection: id });
     }
@@ -217,18 +250,19 @@ export class Service {
     if (limit !== null) this.#dispatch({ type: "full", reason: limit, until: null });
   }
 
-  /** Starting is left alone for a while if this goes on. */
   #startFailed({ stage, code }: SpawnFailure): void {
-    const { name, startLimit } = this.config;
-    this.counters.startFailures += 1;
     if (isShortage(code)) {
+      this.counters.startFailures += 1;
       this.#shortage();
-      return;
-    }
+    } else this.#startsFail(`cannot start "${this.config.name}": ${stage}: ${code}`);
+  }
+
+  /** Counts a failed start; starting is left alone for a while if this goes on. */
+  #startsFail(reason: string): void {
+    this.counters.startFailures += 1;
     const now = this.#world.clock.now();
-    const { history, waitMs } = countFailure(this.#starts, startLimit, now);
+    const { history, waitMs } = countFailure(this.#starts, this.config.startLimit, now);
     this.#starts = history;
-    const reason = `cannot start "${name}": ${stage}: ${code}`;
     if (waitMs !== null) this.#dispatch({ type: "back-off", reason, until: now + waitMs });
   }
 
@@ -243,8 +277,42 @@ export class Service {
     const { remote, local } = remember(incoming);
     this.counters.refused[reason] = (this.counters.refused[reason] ?? 0) + 1;
     const why = error === undefined ? {} : { error: `cannot start "${this.config.name}": ${error}` };
-    this.#world.emit({ event: "connection.refused", service: this.config.name, reason, remote, local, ...why });
+    this.#world.emit({
+      event: "connection.refused",
+      service: this.config.name,
+      reason,
+      remote,
+      local,
+      ...why,
+    });
     this.#world.farewells.say(incoming.fd, this.#refusal);
+  }
+
+  /** What cannot be put right makes the listener useless to the next handler: it is bound anew. */
+  #repair(listener: BoundListener): void {
+    const { failures } = repairListener(this.#world.sys, listener);
+    const [first] = failures;
+    if (first === undefined) return;
+    this.listeners.reopen(
+      listener,
+      `a handler has changed ${first.option} on ${listener.canonical}: ${first.reason}`,
+    );
+  }
+
+  #dropDatagram(listener: BoundListener, why: string): void {
+    const message = this.#world.sys.receiveMessage(listener.fd, Buffer.alloc(65_536));
+    if (message === null) return;
+    for (const fd of message.fds) this.#world.sys.close(fd);
+    this.counters.refused.error = (this.counters.refused.error ?? 0) + 1;
+    this.#world.emit({
+      event: "connection.refused",
+      service: this.config.name,
+      reason: "error",
+      remote:
+        message.from === null ? listener.canonical : formatSocketAddress(listener.kind, unmap(message.from)),
+      local: listener.canonical,
+      error: `datagram of ${message.length} bytes dropped: ${why}`,
+    });
   }
 
   #gone(handler: Handler, exit: ChildExit): void {

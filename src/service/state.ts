@@ -84,8 +84,10 @@ const stop = (): Step => ({
   state: { name: "stopped" },
   effects: [{ do: "close" }, { do: "stop handlers" }],
 });
-const serve = ({ handlers }: { handlers: number }): Step => to({ name: handlers === 0 ? "listening" : "active" });
-const lose = ({ reason, until }: EventOf<"lost">): Step => to({ name: "failed", cause: "unbound", reason, until });
+const serve = ({ handlers }: { handlers: number }): Step =>
+  to({ name: handlers === 0 ? "listening" : "active" });
+const lose = ({ reason, until }: EventOf<"lost">): Step =>
+  to({ name: "failed", cause: "unbound", reason, until });
 const limit = ({ reason, until }: EventOf<"full">): Step => to({ name: "limited", reason, until });
 const backOff = ({ reason, until }: EventOf<"back-off">): Step =>
   to({ name: "failed", cause: "starts", reason, until });
@@ -147,7 +149,7 @@ const table: Table = {
     stop,
     bound: (event, state) => (state.cause === "starts" ? to(state) : serve(event)),
     lost: lose,
-      handlers: ignored,
+    handlers: ignored,
     // Handlers that still run may end and make room; accepting goes on only when the failure has.
     full: ignored,
     room: ignored,

@@ -19,8 +19,8 @@ export function describeService(service: Service, clock: Clock) {
     handoff: service.config.handoff,
     listeners: service.listeners.bound.map(({ canonical, name }) => ({ address: canonical, name })),
     handlers: handlers.map((handler) => describeHandler(handler, clock)),
-    connections: handlers.filter((handler) => handler.connection !== null).length,
-    accepted,
+    connections: service.accepts ? handlers.filter((handler) => handler.connection !== null).length : null,
+    accepted: service.accepts ? accepted : null,
     refused,
     spawned,
     start_failures: startFailures,
@@ -33,7 +33,7 @@ function describeHandler(handler: Handler, clock: Clock) {
   return {
     pid: handler.pid,
     state: handler.state.name satisfies HandlerStateName,
-    connections: handler.connection === null ? 0 : 1,
+    connections: handler.connection === null ? null : 1,
     started_at: wallTime(clock, handler.startedAt),
     idle_for_ms: null,
   };
@@ -47,7 +47,8 @@ function describeExit(exit: Counters["lastExit"]) {
 function describeFailure(service: Service, clock: Clock): string | null {
   const inSeconds = (at: number) => `retrying in ${Math.max(0, Math.ceil((at - clock.now()) / 1000))}s`;
   const { missing } = service.listeners;
-  if (missing.length > 0) return missing.map(({ reason, retryAt }) => `${reason}, ${inSeconds(retryAt)}`).join("; ");
+  if (missing.length > 0)
+    return missing.map(({ reason, retryAt }) => `${reason}, ${inSeconds(retryAt)}`).join("; ");
   const { state } = service;
   if (state.name !== "failed" && state.name !== "limited") return null;
   return state.until === null ? state.reason : `${state.reason}, ${inSeconds(state.until)}`;

@@ -14,6 +14,8 @@ export interface World {
   limits: Limits;
   /** /dev/null, for reading and writing. */
   nothing: Fd;
+  /** A NETLINK_SOCK_DIAG socket: asks the kernel about the connections that handlers have accepted. */
+  diag: Fd;
   total: Total;
   farewells: Farewells;
   /** Runs `action` once more with reserved descriptors free, after it failed for want of one. */

@@ -1,0 +1,50 @@
+/** `tinetd serve LISTEN... [options] -- COMMAND`: one service with no file. */
+import { serviceFromOptions, serviceOptions } from "../config/options.ts";
+import { snakeToKebab } from "../util/case.ts";
+import { type CliContext, type Command, CommandFailure, exitCode, type OptionValues } from "./command.ts";
+import { configurationFailure, ownUid } from "./configuration.ts";
+import { daemonOptions, runForeground } from "./foreground.ts";
+
+export const serve: Command = {
+  name: "serve",
+  summary: "run one service without a file: tinetd serve 7000 -- cat",
+  arguments: [
+    { name: "[listen...]", description: "addresses, as `listen` takes them, then -- and the command" },
+  ],
+  options: [
+    ...daemonOptions,
+    { flags: "--control-socket <path>", description: "answer `tinetd status` there (default: nowhere)" },
+    ...serviceOptions.map(({ flag, description }) => ({ flags: `${flag} <value>`, description })),
+  ],
+  async run(context, positional, options) {
+    const command = commandOf(context);
+    const listen = positional.slice(0, positional.length - command.length);
+    if (listen.length === 0)
+      throw new CommandFailure("serve: expected an address, such as 7000", exitCode.usage);
+    const config = serviceFromOptions({ listen, values: valuesOf(options), command }, { uid: ownUid() });
+    if (!config.ok) throw configurationFailure(context, config.error);
+    const format = options.logFormat ?? (context.stderrIsTerminal ? "pretty" : "json");
+    const controlSocket = typeof options.controlSocket === "string" ? options.controlSocket : null;
+    return runForeground(context, config.value, { ...options, logFormat: format }, controlSocket);
+  },
+};
+
+/** What stands behind the first `--`; a built-in has no command. */
+function commandOf({ program }: CliContext): readonly string[] {
+  const end = program.argv.indexOf("--");
+  return end < 0 ? [] : program.argv.slice(end + 1);
+}
+
+function valuesOf(options: OptionValues): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const { key } of serviceOptions) {
+    const value = options[kebabToCamel(snakeToKebab(key))];
+    if (typeof value === "string") values[key] = value;
+  }
+  return values;
+}
+
+/** As commander names the value of an option. */
+function kebabToCamel(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
