@@ -30,7 +30,7 @@ export const notAvailable: Availability = {
     admission: ["never_ban"],
   },
   service: {
-    "the built-ins": ["builtin", "banner"],
+    "the built-ins": ["builtin"],
     workers: [
       "workers",
       "protocol",
@@ -61,6 +61,7 @@ export const notAvailable: Availability = {
       "allow_groups",
       "access_times",
       "sensor",
+      "banner",
       "proxy_protocol",
       "trusted_proxies",
       "accept_timeout",

@@ -4,20 +4,20 @@ import { parseAddress } from "../net/parse-address.ts";
 import { describe } from "../util/describe.ts";
 import type { ListenerConfig, ListenerOptions } from "./config.ts";
 import { isTable } from "./located.ts";
-import { listenerTable } from "./schema/index.ts";
-import { rowsOf } from "./schema/key.ts";
-import { defaultsOf, mergeTables, readTable, type TableContext } from "./table.ts";
+import { listenerTable, serviceTable } from "./schema/index.ts";
+import { type KeyTable, rowsOf } from "./schema/key.ts";
+import { defaultsOf, knownKey, mergeTables, readTable, type TableContext } from "./table.ts";
 
 const ip: readonly EndpointKind[] = ["tcp", "udp"];
 const streams: readonly EndpointKind[] = ["tcp", "unix", "unix-seqpacket"];
 const nodes: readonly EndpointKind[] = ["unix", "unix-dgram", "unix-seqpacket", "fifo"];
 const sockets: readonly EndpointKind[] = ["tcp", "udp", "unix", "unix-dgram", "unix-seqpacket"];
 /** A socket that we are given is bound already, but can still be told these. */
-const adopted: readonly EndpointKind[] = ["systemd", "fd"];
+export const adoptedKinds: readonly EndpointKind[] = ["systemd", "fd"];
 
 /** Which kinds of listener can take an option; one that is not here goes with all. */
 export const optionKinds: Readonly<Record<string, readonly EndpointKind[]>> = {
-  backlog: [...streams, ...adopted],
+  backlog: [...streams, ...adoptedKinds],
   mode: nodes,
   owner: nodes,
   group: nodes,
@@ -27,20 +27,20 @@ export const optionKinds: Readonly<Record<string, readonly EndpointKind[]>> = {
   free_bind: ip,
   transparent: ip,
   device: ip,
-  defer_accept: ["tcp", ...adopted],
-  no_delay: ["tcp", ...adopted],
-  keep_alive: ["tcp", ...adopted],
-  receive_buffer: [...sockets, ...adopted],
-  send_buffer: [...sockets, ...adopted],
-  mark: [...ip, ...adopted],
-  priority: [...ip, ...adopted],
-  tos: [...ip, ...adopted],
-  ttl: [...ip, ...adopted],
-  congestion: ["tcp", ...adopted],
-  fast_open: ["tcp", ...adopted],
-  broadcast: ["udp", ...adopted],
-  multicast: ["udp", ...adopted],
-  packet_info: ["udp", ...adopted],
+  defer_accept: ["tcp", ...adoptedKinds],
+  no_delay: ["tcp", ...adoptedKinds],
+  keep_alive: ["tcp", ...adoptedKinds],
+  receive_buffer: [...sockets, ...adoptedKinds],
+  send_buffer: [...sockets, ...adoptedKinds],
+  mark: [...ip, ...adoptedKinds],
+  priority: [...ip, ...adoptedKinds],
+  tos: [...ip, ...adoptedKinds],
+  ttl: [...ip, ...adoptedKinds],
+  congestion: ["tcp", ...adoptedKinds],
+  fast_open: ["tcp", ...adoptedKinds],
+  broadcast: ["udp", ...adoptedKinds],
+  multicast: ["udp", ...adoptedKinds],
+  packet_info: ["udp", ...adoptedKinds],
 };
 
 const nodeOptions = ["mode", "owner", "group", "directory_mode"];
@@ -49,7 +49,7 @@ const nodeOptions = ["mode", "owner", "group", "directory_mode"];
 export function optionMisfit(option: string, endpoint: Endpoint): string | null {
   const kinds = Object.hasOwn(optionKinds, option) ? optionKinds[option] : undefined;
   if (kinds !== undefined && !kinds.includes(endpoint.kind)) {
-    return `goes with ${kinds.filter((kind) => !adopted.includes(kind)).join(", ")} only`;
+    return `goes with ${kinds.filter((kind) => !adoptedKinds.includes(kind)).join(", ")} only`;
   }
   if (nodeOptions.includes(option) && "path" in endpoint && endpoint.path.startsWith("@")) {
     return "is about a node in the file system, and an abstract name has none";
@@ -59,6 +59,9 @@ export function optionMisfit(option: string, endpoint: Endpoint): string | null 
     (endpoint.family === 4 || (endpoint.host !== null && /^[\d.]+$/.test(endpoint.host)));
   return option === "v6only" && onIPv4 ? "is about IPv6 addresses" : null;
 }
+
+/** What may stand in a table of `listen`. The address has been taken out before: here it is a name to hint at. */
+const elementTable: KeyTable = { address: serviceTable.listen, ...listenerTable };
 
 interface Declared {
   endpoints: Endpoint[];
@@ -106,11 +109,10 @@ function readElement(element: unknown, steps: string[], context: TableContext): 
   const path = ["listen", ...steps];
   if (!isTable(element)) return readAddress(element, path, {}, path, context);
   const { address, ...options } = element;
-  const own = readTable(listenerTable, options, {
-    ...context,
-    path: [...context.path, ...path],
-    title: context.title,
-  });
+  const own = readTable(elementTable, options, { ...context, path: [...context.path, ...path] });
+  // The unknown key that was meant for it has been reported.
+  if (address === undefined && Object.keys(options).some((key) => knownKey(elementTable, key) === "address"))
+    return [];
   return readAddress(address, path, own, [...path, "address"], context);
 }
 

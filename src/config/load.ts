@@ -22,5 +22,9 @@ export interface ConfigWorld {
 export function loadConfig(path: string, world: ConfigWorld): Result<Config, Problem[]> {
   const main = posix.resolve(world.workingDirectory, path);
   const source = readConfig(main, world.reader, world.uid);
-  return verifyConfig(main, source, { uid: world.uid, availability: world.availability ?? notAvailable });
+  return verifyConfig(main, source, {
+    uid: world.uid,
+    availability: world.availability ?? notAvailable,
+    write: (key, value) => `${key} = "${value}"`,
+  });
 }

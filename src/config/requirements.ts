@@ -1,5 +1,6 @@
 /** What a service must say because of something else that it says. */
 import type { ServiceConfig } from "./config.ts";
+import type { VerifyOptions } from "./verify.ts";
 
 export interface Missing {
   /** The key to blame; `null`: the service as a whole. */
@@ -11,9 +12,12 @@ export interface Missing {
 /**
  * @param service with all defaults in place
  * @param written the keys that its own table has, also those that are wrong
- * @param uid as whom the daemon runs
  */
-export function requirements(service: ServiceConfig, written: ReadonlySet<string>, uid: number): Missing[] {
+export function requirements(
+  service: ServiceConfig,
+  written: ReadonlySet<string>,
+  options: VerifyOptions,
+): Missing[] {
   const missing: Missing[] = [];
   const need = (key: string | null, message: string, hint: string | null = null) =>
     missing.push({ key, message, hint });
@@ -36,9 +40,13 @@ export function requirements(service: ServiceConfig, written: ReadonlySet<string
       need("builtin", "the built-in banner needs the text in `banner`");
   } else {
     if (!says("command")) need(null, `service "${service.name}" needs a command`, "or a `builtin`");
-    if (uid === 0 && service.user === null && !says("user")) {
+    if (options.uid === 0 && service.user === null && !says("user")) {
       const message = `service "${service.name}" does not say as whom to run, and the daemon is root`;
-      need(null, message, 'as in user = "nobody", or user = "root" if it must be');
+      need(
+        null,
+        message,
+        `as in ${options.write("user", "nobody")}, or ${options.write("user", "root")} if it must be`,
+      );
     }
   }
   if (service.handoff === "proxy" && !says("upstream")) {

@@ -67,7 +67,7 @@ export function verifyService(
     made(name, table, values, handoff ?? "stdio", listeners, defaults),
   );
   if (handoff !== null) {
-    for (const { key, message, hint } of requirements(service, attemptedKeys(table), options.uid)) {
+    for (const { key, message, hint } of requirements(service, attemptedKeys(table), options)) {
       add(context, key === null ? [] : [key], message, hint);
     }
   }
@@ -124,6 +124,8 @@ function checkCombinations(
     return misfit === null;
   };
   for (const { key, row, value } of setRows(rows, own)) {
+    // A built-in with a command: which of the two is too much, `requirements` asks.
+    if (handoff === "builtin" && key === "command") continue;
     if (!check([key], value) || row.fields === null || !isTable(value)) continue;
     for (const field of setRows(row.fields, value)) check([key, field.key], field.value);
   }

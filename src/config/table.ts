@@ -108,6 +108,13 @@ function innermost(issue: Issue): Complaint[] {
       const hint: unknown = issue.params?.hint;
       return [{ path, message, choice: [], hint: typeof hint === "string" ? hint : null }];
     }
+    case "unrecognized_keys":
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        message: "unknown key",
+        choice: [],
+        hint: null,
+      }));
     default:
       return [{ path, message, choice: wordsOf(issue), hint: null }];
   }

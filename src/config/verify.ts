@@ -7,7 +7,7 @@ import type { Config, DaemonConfig } from "./config.ts";
 import { applyDefaults } from "./defaults.ts";
 import { duplicateAddresses } from "./duplicates.ts";
 import { isTable, type Located } from "./located.ts";
-import { type Problem, sortProblems, wholeFile } from "./problem.ts";
+import { type Problem, sortProblems } from "./problem.ts";
 import type { ConfigSource } from "./read.ts";
 import { daemonTable, notInDefaults, serviceTable } from "./schema/index.ts";
 import type { KeyTable } from "./schema/key.ts";
@@ -19,6 +19,8 @@ export interface VerifyOptions {
   /** As whom the daemon runs. */
   uid: number;
   availability: Availability;
+  /** How a key with its value is written, for hints: as in a file, or as an option. */
+  write(key: string, value: string): string;
 }
 
 /** Pure. @param path the main file */
@@ -34,15 +36,6 @@ export function verifyConfig(
     verifyService(name, table, defaults, options, problems),
   );
   problems.push(...duplicateAddresses(services));
-  if (source.services.length === 0 && problems.length === 0) {
-    problems.push({
-      position: wholeFile(path),
-      message: "no service is declared",
-      hint: "a service is a table [services.NAME]",
-      service: null,
-      key: null,
-    });
-  }
   if (problems.length > 0) return err(sortProblems(problems, source.files));
   return ok({
     path,

@@ -17,8 +17,8 @@ export function globToRegExp(segment: string): RegExp {
     } else if (char === "?") {
       source += "[^/]";
     } else if (end > 0) {
-      const set = segment.slice(at + 1, end).replace(/[\\\]^[]/g, "\\$&");
-      source += set.startsWith("!") ? `[^${set.slice(1)}]` : `[${set}]`;
+      const inside = segment.slice(at + 1, end);
+      source += inside.startsWith("!") ? `[^${setSource(inside.slice(1))}]` : `[${setSource(inside)}]`;
       at = end;
     } else {
       source += char.replace(/[.*+?^${}()|[\]\\]/, "\\$&");
@@ -26,4 +26,13 @@ export function globToRegExp(segment: string): RegExp {
     at += 1;
   }
   return new RegExp(`^${source}$`, "s");
+}
+
+/** The inside of a set. A range that is reversed holds nothing, as in a shell; a RegExp would refuse it. */
+function setSource(inside: string): string {
+  const escaped = (char: string) => char.replace(/[\\\]^[-]/, "\\$&");
+  return inside.replace(/(.)-(.)|./gs, (char: string, first?: string, last?: string) => {
+    if (first === undefined || last === undefined) return escaped(char);
+    return first <= last ? `${escaped(first)}-${escaped(last)}` : "";
+  });
 }

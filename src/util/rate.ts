@@ -10,7 +10,7 @@ export interface Rate {
 
 /** Without "burst", a whole period's worth may come at once. @returns `null` if the text is not a rate */
 export function parseRate(text: string): Rate | null {
-  const match = /^(\d+) ?\/ ?(\d*[a-z]+)(?: +burst +(\d+))?$/.exec(text);
+  const match = /^(\d+) ?\/ ?(\d*[a-z][\da-z]*)(?: +burst +(\d+))?$/.exec(text);
   if (match === null) return null;
   const [, countText = "", period = "", burstText] = match;
   const count = Number(countText);

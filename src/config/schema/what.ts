@@ -12,11 +12,14 @@ export const builtinNames = ["echo", "discard", "chargen", "daytime", "time", "q
 const address = z.union([z.string(), z.int()]);
 const listener = z.looseObject({ address });
 
+/** The outer form alone: addresses and options are read one by one, each with its own place (listeners.ts). */
+const listen = z.union([address, listener, z.array(z.union([address, listener]))], {
+  error: () => "expected an address, a table with `address` and options, or a list of these",
+});
+
 export const whatKeys = {
-  listen: optional(z.union([address, listener, z.array(z.union([address, listener]))]), {
-    description:
-      "Where to listen: an address, a table with `address` and options of that listener, or a list of these. " +
-      "See *Addresses*.",
+  listen: optional(listen, {
+    description: "Where to listen. See *Addresses* and *Listener options*.",
     example: ["*:22", { address: "unix:/run/x.sock", mode: "0660" }],
     alsoCalled: ["port", "address", "bind", "listen_stream", "socket_path", "ports"],
   }),

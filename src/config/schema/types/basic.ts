@@ -77,7 +77,8 @@ export function checkedText(what: string, check: (input: string) => Refusal | nu
 
 /** A list, or one element alone in its place. */
 export function list<Value>(element: z.ZodType<Value>, what: string): z.ZodType<Value[]> {
-  const raw = z.union([element, z.array(element)], { error: () => `expected ${what} or a list of them` });
+  // The list comes first: going back to text, the first branch that can write a value does.
+  const raw = z.union([z.array(element), element], { error: () => `expected ${what} or a list of them` });
   return parsed<Value | Value[], Value[]>(
     raw,
     (input) => ok(Array.isArray(input) ? input : [input]),
