@@ -1,7 +1,7 @@
 /** What holds for a service where its own table says nothing: our defaults, by handoff, and those of `[defaults]`. */
 import type { EndpointKind } from "../net/address.ts";
-import { keyMisfit } from "./combination.ts";
 import { isTable } from "./located.ts";
+import { keyMisfit } from "./misfit.ts";
 import type { Handoff } from "./schema/handoff.ts";
 import { serviceTable } from "./schema/index.ts";
 import { type KeyTable, rowsOf } from "./schema/key.ts";

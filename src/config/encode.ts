@@ -1,10 +1,10 @@
 /** Values of the schema back into what a file would say: for `show`, and for the control socket. */
 import { z } from "zod";
 import { formatEndpoint } from "../net/address.ts";
-import { keyMisfit } from "./combination.ts";
 import type { Config, ListenerConfig, ServiceConfig } from "./config.ts";
 import { optionMisfit } from "./listeners.ts";
 import { isTable } from "./located.ts";
+import { keyMisfit } from "./misfit.ts";
 import { daemonTable, listenerTable, serviceTable } from "./schema/index.ts";
 import { type KeyTable, rowsOf, type Toml } from "./schema/key.ts";
 import { defaultsOf } from "./table.ts";

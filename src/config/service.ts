@@ -1,17 +1,17 @@
 /** Checks one service and puts its defaults in place. */
 import type { EndpointKind } from "../net/address.ts";
-import { availabilityProblems, listenerAvailability } from "./availability.ts";
-import { keyMisfit, listenerMisfit } from "./combination.ts";
 import type { ListenerConfig, ServiceConfig } from "./config.ts";
 import type { ApplyDefaults, PartialValues } from "./defaults.ts";
 import { readListeners, unusedOptions } from "./listeners.ts";
 import { isTable, type Located } from "./located.ts";
+import { keyMisfit, listenerMisfit } from "./misfit.ts";
 import type { Position, Problem } from "./problem.ts";
 import { requirements } from "./requirements.ts";
 import type { Handoff } from "./schema/handoff.ts";
 import { serviceTable } from "./schema/index.ts";
 import { type KeyTable, rowsOf, setRows } from "./schema/key.ts";
 import { knownKey, readTable, type TableContext } from "./table.ts";
+import { availabilityProblems, listenerAvailability } from "./unavailable.ts";
 import type { VerifyOptions } from "./verify.ts";
 
 const rows: KeyTable = serviceTable;

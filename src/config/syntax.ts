@@ -1,7 +1,14 @@
 /** Errors of TOML's syntax in the words of somebody who wrote the line, with a hint for the usual mistakes. */
-import type { ParseError } from "toml/lib/parser.js";
 import { quote } from "../util/describe.ts";
 import type { Problem } from "./problem.ts";
+
+/** `location` and `found` if the grammar refused, `line` and `column` if a rule behind it did. */
+interface ParseError extends Error {
+  found?: string | null;
+  location?: { start: { line: number; column: number } };
+  line?: number;
+  column?: number;
+}
 
 /** @param error what the TOML parser threw */
 export function explainSyntax(error: unknown, file: string, text: string): Problem {

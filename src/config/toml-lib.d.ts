@@ -23,14 +23,6 @@ declare module "toml/lib/parser.js" {
     | { type: "Assign"; key: string[]; value: ValueNode; offset: number }
     | { type: "ObjectPath" | "ArrayPath"; value: string[]; offset: number };
 
-  /** What `parse` throws: `location` and `found` if the grammar refused, `line` and `column` if a rule behind it did. */
-  export interface ParseError extends Error {
-    found?: string | null;
-    location?: { start: { offset: number; line: number; column: number } };
-    line?: number;
-    column?: number;
-  }
-
   const parser: { parse(text: string): Statement[] };
   export default parser;
 }

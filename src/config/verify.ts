@@ -2,7 +2,7 @@
 
 import { quote } from "../util/describe.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import { type Availability, availabilityProblems } from "./availability.ts";
+import type { Availability } from "./availability.ts";
 import type { Config, DaemonConfig } from "./config.ts";
 import { applyDefaults } from "./defaults.ts";
 import { duplicateAddresses } from "./duplicates.ts";
@@ -13,6 +13,7 @@ import { daemonTable, notInDefaults, serviceTable } from "./schema/index.ts";
 import type { KeyTable } from "./schema/key.ts";
 import { type ServiceDefaults, verifyService } from "./service.ts";
 import { defaultsOf, mergeTables, readTable } from "./table.ts";
+import { availabilityProblems } from "./unavailable.ts";
 
 /** What the check depends on besides the text. */
 export interface VerifyOptions {

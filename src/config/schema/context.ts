@@ -143,14 +143,14 @@ export const contextKeys = {
   }),
   cgroup: table(
     {
-      memory_max: optional(size(4096), { description: "memory.max", example: "512M" }),
-      memory_high: optional(size(4096), { description: "memory.high", example: "400M" }),
-      pids_max: optional(integer(1), { description: "pids.max", example: 100 }),
+      memory_max: optional(size(4096), { description: "memory.max.", example: "512M" }),
+      memory_high: optional(size(4096), { description: "memory.high.", example: "400M" }),
+      pids_max: optional(integer(1), { description: "pids.max.", example: 100 }),
       cpu_max: optional(processorShare, {
-        description: "cpu.max, as a share of one processor",
+        description: "cpu.max, as a share of one processor.",
         example: "50%",
       }),
-      io_weight: optional(integer(1, 10_000), { description: "io.weight", example: 50 }),
+      io_weight: optional(integer(1, 10_000), { description: "io.weight.", example: 50 }),
     },
     {
       description:

@@ -67,7 +67,8 @@ export const lifecycleKeys = {
     example: "stop",
   }),
   idle_timeout: key(duration({ zero: false }), {
-    description: "A handler with nothing to do for so long is taken away. (`stdio` on UDP: 30s.)",
+    description:
+      "A handler with nothing to do for so long is taken away. A flow of `stdio` on UDP ends after 30s by default.",
     default: "off",
     defaultFor: forWorkers("5m"),
     example: "10m",

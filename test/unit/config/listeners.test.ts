@@ -73,7 +73,7 @@ socket = { backlog = 2, free_bind = true }
     ["[1.5]", '2:11: listen: expected an address such as 7000, "127.0.0.1:7000" or "/run/x.sock", not 1.5'],
     [
       "[[1]]",
-      '2:20: listen: expected an address such as 7000, "127.0.0.1:7000" or "/run/x.sock", not a list',
+      '2:11: listen: expected an address such as 7000, "127.0.0.1:7000" or "/run/x.sock", not a list',
     ],
     ['{ mode = "0600" }', "2:10: listen: a listener needs an `address`"],
     ['{ adress = "*:1" }', '2:12: unknown key "adress" in listen; did you mean `address`?'],
