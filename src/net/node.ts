@@ -72,8 +72,9 @@ export function underLock<T>(
   directoryMode: number,
   make: () => Result<T, OpenFailure>,
 ): Result<T, OpenFailure> {
+  const parents = makeParents(path, directoryMode);
+  if (!parents.ok) return parents;
   try {
-    makeParents(path, directoryMode);
     const locked = withNodeLock(sys, path, make);
     if (locked !== null) return locked.value;
     return err({

@@ -142,8 +142,8 @@ function bound(type: SocketType, address: SocketAddress, listening = false): Fd 
 /** What reading the inheritance would find. */
 function inherited(fd: Fd, name: string | null): InheritedSocket {
   const address = sys.getsockname(fd);
-  const type = sys.getsockopt(fd, sys.constants["SOL_SOCKET"] ?? -1, sys.constants["SO_TYPE"] ?? -1);
-  const isStream = type === sys.constants["SOCK_STREAM"];
+  const type = sys.getsockopt(fd, sys.constants.SOL_SOCKET ?? -1, sys.constants.SO_TYPE ?? -1);
+  const isStream = type === sys.constants.SOCK_STREAM;
   const kind = address.family === "unix" ? "unix" : isStream ? "tcp" : "udp";
   return { fd, name, kind, address, v6only: false };
 }

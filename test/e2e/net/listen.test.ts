@@ -147,7 +147,7 @@ describe("other failures are phrases", () => {
     ],
     [{ kind: "systemd", name: "web" }, null, "this daemon was not given such a socket"],
     [{ kind: "fd", fd: 99 }, null, "this daemon was not given such a socket"],
-    [{ kind: "unix", path: "@" + "x".repeat(200) }, "ENAMETOOLONG", "the name is longer than 107 bytes"],
+    [{ kind: "unix", path: `@${"x".repeat(200)}` }, "ENAMETOOLONG", "the name is longer than 107 bytes"],
   ])("%j", async (endpoint, code, reason) => {
     expect(await refusal(endpoint)).toMatchObject({ code, reason, pid: null });
   });

@@ -1,5 +1,5 @@
 /** What the tests of src/net share: one folder per file, listeners that close themselves, connections with Node's own client. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +23,8 @@ export { failure, isRoot, ready, sys } from "../../native/support.ts";
 export function workplace(): { path: (name: string) => string } {
   expectNoLeaks();
   const folder = mkdtempSync(join(tmpdir(), "tinetd-net-"));
+  // Also for daemons of other users.
+  chmodSync(folder, 0o755);
   afterAll(() => rmSync(folder, { recursive: true }));
   afterEach(() => {
     for (const listener of opened.splice(0)) closeListener(sys, listener);

@@ -26,10 +26,10 @@ describe("a buffer larger than the system allows", () => {
   test("is forced by those who may", () => {
     const values: Record<string, number> = { SO_RCVBUF: 2000 };
     const sys = kernel(values, (option, value) => {
-      if (option === "SO_RCVBUFFORCE") values["SO_RCVBUF"] = Number(value) * 2;
+      if (option === "SO_RCVBUFFORCE") values.SO_RCVBUF = Number(value) * 2;
     });
     expect(applyOptions(sys, 3, shape, { ...declared, receiveBuffer: 5000 }, "unbound").ok).toBe(true);
-    expect(values["SO_RCVBUF"]).toBe(10_000);
+    expect(values.SO_RCVBUF).toBe(10_000);
   });
 
   test.each([
