@@ -6,7 +6,7 @@ import type { ListenerConfig, ListenerOptions } from "./config.ts";
 import { isTable } from "./located.ts";
 import { listenerTable, serviceTable } from "./schema/index.ts";
 import { type KeyTable, rowsOf } from "./schema/key.ts";
-import { defaultsOf, knownKey, mergeTables, readTable, type TableContext } from "./table.ts";
+import { defaultsOf, knownKey, readTable, type TableContext } from "./table.ts";
 
 const ip: readonly EndpointKind[] = ["tcp", "udp"];
 const streams: readonly EndpointKind[] = ["tcp", "unix", "unix-seqpacket"];
@@ -143,16 +143,14 @@ function makeListener(
   shared: Record<string, unknown>,
   context: TableContext,
 ): ListenerConfig {
-  const fitting = Object.entries(shared).filter(
-    ([name]) => optionMisfit(optionNames.get(name) ?? name, endpoint) === null,
-  );
-  const merged = mergeTables(
-    listenerTable,
-    mergeTables(listenerTable, listenerDefaults, Object.fromEntries(fitting)),
-    own,
-  );
-  const options = { ...merged, name: merged.name ?? context.service ?? "" } as ListenerOptions;
-  return { endpoint, declared, options, position: context.located.at([...context.path, ...path], "value") };
+  const options: Record<string, unknown> = { ...listenerDefaults };
+  for (const [name, value] of Object.entries(shared)) {
+    if (optionMisfit(optionNames.get(name) ?? name, endpoint) === null) options[name] = value;
+  }
+  Object.assign(options, own);
+  options.name ??= context.service;
+  const position = context.located.at([...context.path, ...path], "value");
+  return { endpoint, declared, options: options as ListenerOptions, position };
 }
 
 /** Options of `socket` that no listener of the service can take. */

@@ -9,7 +9,7 @@ import type { Position, Problem } from "./problem.ts";
 import { requirements } from "./requirements.ts";
 import type { Handoff } from "./schema/handoff.ts";
 import { serviceTable } from "./schema/index.ts";
-import { type KeyTable, rowsOf, setRows } from "./schema/key.ts";
+import { type KeyTable, rowNamed, rowsOf } from "./schema/key.ts";
 import { knownKey, readTable, type TableContext } from "./table.ts";
 import { availabilityProblems, listenerAvailability } from "./unavailable.ts";
 import type { VerifyOptions } from "./verify.ts";
@@ -123,11 +123,15 @@ function checkCombinations(
     if (misfit !== null) add(context, path, `${key} ${misfit}`);
     return misfit === null;
   };
-  for (const { key, row, value } of setRows(rows, own)) {
+  for (const [name, value] of Object.entries(own)) {
+    const found = rowNamed(rows, name);
     // A built-in with a command: which of the two is too much, `requirements` asks.
-    if (handoff === "builtin" && key === "command") continue;
+    if (found === undefined || (handoff === "builtin" && name === "command")) continue;
+    const { key, row } = found;
     if (!check([key], value) || row.fields === null || !isTable(value)) continue;
-    for (const field of setRows(row.fields, value)) check([key, field.key], field.value);
+    for (const { key: field, name: part } of rowsOf(row.fields).values()) {
+      if (part in value) check([key, field], value[part]);
+    }
   }
 }
 

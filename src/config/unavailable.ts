@@ -8,7 +8,7 @@ import { isTable, type Located } from "./located.ts";
 import type { Problem } from "./problem.ts";
 import { handoffs } from "./schema/handoff.ts";
 import { daemonTable, listenerTable, serviceTable } from "./schema/index.ts";
-import { type KeyTable, setRows } from "./schema/key.ts";
+import { type KeyTable, rowNamed } from "./schema/key.ts";
 import { defaultsOf } from "./table.ts";
 
 /** Keys of a table that are set to anything but their default, and not available. */
@@ -19,27 +19,43 @@ export function availabilityProblems(
   service: string | null,
   availability: Availability,
 ): Problem[] {
-  const rows = section === "daemon" ? daemonTable : serviceTable;
-  const missing = indexOf(availability);
+  const missing = indexOf(availability)[section];
   const problems: Problem[] = [];
-  for (const [path, value] of setKeys(rows, values)) {
-    const group = missing.keys.get(`${section} ${path}`);
-    const valueGroup = missing.keys.get(`${section} ${path} ${String(value)}`);
-    const what =
-      group !== undefined && !isDefault(section, path, value)
-        ? `\`${path}\` is not available yet (it comes with ${group})`
-        : valueGroup !== undefined &&
-          `${path} = "${String(value)}" is not available yet (it comes with ${valueGroup})`;
-    if (what === false) continue;
-    problems.push({
-      position: table.at(path.split("."), "key"),
-      message: what,
-      hint: null,
-      service,
-      key: path,
-    });
-  }
+  const look = (rows: KeyTable, part: Record<string, unknown>, prefix: string) => {
+    for (const name of Object.keys(part)) {
+      const found = rowNamed(rows, name);
+      if (found === undefined) continue;
+      const path = prefix + found.key;
+      const value = part[name];
+      const what = unavailable(missing.get(path), section, path, value);
+      if (what !== null) {
+        problems.push({
+          position: table.at(path.split("."), "key"),
+          message: what,
+          hint: null,
+          service,
+          key: path,
+        });
+      }
+      if (found.row.fields !== null && isTable(value)) look(found.row.fields, value, `${path}.`);
+    }
+  };
+  look(section === "daemon" ? daemonTable : serviceTable, values, "");
   return problems;
+}
+
+function unavailable(
+  missing: MissingKey | undefined,
+  section: "daemon" | "service",
+  path: string,
+  value: unknown,
+): string | null {
+  if (missing === undefined) return null;
+  if (missing.group !== null && !isDefault(section, path, value)) {
+    return `\`${path}\` is not available yet (it comes with ${missing.group})`;
+  }
+  const group = typeof value === "string" ? missing.values.get(value) : undefined;
+  return group === undefined ? null : `${path} = "${value}" is not available yet (it comes with ${group})`;
 }
 
 /**
@@ -65,7 +81,7 @@ export function listenerAvailability(
         `listen: sockets of kind ${endpoint.kind} are not available yet (they come with ${group})`,
       );
     }
-    const values: Record<string, unknown> = { ...options };
+    const values = options as Record<string, unknown>;
     for (const [option, { name, group: with_ }] of missing.options) {
       if (name in shared || same(values[name], listenerDefaults[name])) continue;
       add(option, `listen: \`${option}\` is not available yet (it comes with ${with_})`);
@@ -74,10 +90,17 @@ export function listenerAvailability(
   return [...problems.values()];
 }
 
+/** What a key comes with, or some of its values. */
+interface MissingKey {
+  group: string | null;
+  values: Map<string, string>;
+}
+
 /** The table of what is missing, the other way round. */
 interface Missing {
-  /** `service rate`, `service handoff wait`. */
-  keys: Map<string, string>;
+  /** By the paths of keys. */
+  daemon: Map<string, MissingKey>;
+  service: Map<string, MissingKey>;
   options: Map<string, { name: string; group: string }>;
   endpoints: Map<EndpointKind, string>;
 }
@@ -86,41 +109,45 @@ const indexes = new WeakMap<Availability, Missing>();
 
 function indexOf(availability: Availability): Missing {
   let missing = indexes.get(availability);
-  if (missing !== undefined) return missing;
-  missing = { keys: new Map(), options: new Map(), endpoints: new Map() };
+  if (missing === undefined) {
+    missing = makeIndex(availability);
+    indexes.set(availability, missing);
+  }
+  return missing;
+}
+
+function makeIndex(availability: Availability): Missing {
+  const missing: Missing = {
+    daemon: new Map(),
+    service: new Map(),
+    options: new Map(),
+    endpoints: new Map(),
+  };
   for (const section of ["daemon", "service"] as const) {
     for (const [group, paths] of Object.entries(availability[section])) {
-      for (const path of paths) missing.keys.set(`${section} ${path}`, group);
+      for (const path of paths) missing[section].set(path, { group, values: new Map() });
     }
-  }
-  for (const [group, rows] of Object.entries(availability.values)) {
-    for (const row of rows) missing.keys.set(row.join(" "), group);
   }
   for (const [group, names] of Object.entries(availability.listener)) {
     for (const name of names) {
       missing.options.set(name, { name: snakeToCamel(name), group });
-      missing.keys.set(`service socket.${name}`, group);
+      missing.service.set(`socket.${name}`, { group, values: new Map() });
+    }
+  }
+  for (const [group, rows] of Object.entries(availability.values)) {
+    for (const [section, path, value] of rows) {
+      const entry = missing[section].get(path) ?? { group: null, values: new Map() };
+      missing[section].set(path, entry);
+      entry.values.set(value, group);
     }
   }
   for (const [group, kinds] of Object.entries(availability.endpoints)) {
     for (const kind of kinds) missing.endpoints.set(kind, group);
   }
-  indexes.set(availability, missing);
   return missing;
 }
 
 const listenerDefaults = defaultsOf(listenerTable);
-
-/** Every key that has a value, those inside tables too. */
-function setKeys(rows: KeyTable, values: Record<string, unknown>): [path: string, value: unknown][] {
-  const set: [string, unknown][] = [];
-  for (const { key, row, value } of setRows(rows, values)) {
-    set.push([key, value]);
-    if (row.fields === null || !isTable(value)) continue;
-    for (const [path, part] of setKeys(row.fields, value)) set.push([`${key}.${path}`, part]);
-  }
-  return set;
-}
 
 /** Of some keys the default depends on the handoff: any of them counts. */
 function isDefault(section: "daemon" | "service", path: string, value: unknown): boolean {

@@ -97,13 +97,7 @@ export function rowsOf(rows: KeyTable): ReadonlyMap<string, NamedKey> {
   return indexOf(rows).byKey;
 }
 
-/** The rows that have a value among `values` (by their names in code), with it. */
-export function setRows(rows: KeyTable, values: Record<string, unknown>): (NamedKey & { value: unknown })[] {
-  const { byName } = indexOf(rows);
-  const found: (NamedKey & { value: unknown })[] = [];
-  for (const name of Object.keys(values)) {
-    const row = byName.get(name);
-    if (row !== undefined) found.push({ ...row, value: values[name] });
-  }
-  return found;
+/** The row of a name in code. */
+export function rowNamed(rows: KeyTable, name: string): NamedKey | undefined {
+  return indexOf(rows).byName.get(name);
 }
