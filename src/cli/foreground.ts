@@ -7,6 +7,7 @@ import { type PidFile, writePidFile } from "../daemon/pidfile.ts";
 import { handleSignals } from "../daemon/signals.ts";
 import { createLogger, type LogOptions } from "../log/logger.ts";
 import type { Sys } from "../native/sys.ts";
+import { type InheritedSocket, readInheritance } from "../net/adopt.ts";
 import { systemClock } from "../util/clock.ts";
 import { type CliContext, type CliOption, CommandFailure, exitCode, type OptionValues } from "./command.ts";
 import { leaveTerminal } from "./detach.ts";
@@ -38,6 +39,7 @@ export async function runForeground(
 ): Promise<number> {
   const readyFd = readyDescriptor(options);
   const sys = context.sys();
+  const inherited = inheritedSockets(context, sys, config);
   const pidFile = takePidFile(sys, context, options);
   const logger = createLogger(logOptions(context, config, options));
   const nothing = openSync("/dev/null", "r+");
@@ -54,6 +56,7 @@ export async function runForeground(
       },
       pid: process.pid,
       version: context.version,
+      inherited,
       nothing,
       controlSocket,
     },
@@ -79,6 +82,17 @@ export async function runForeground(
   logger.flush();
   if (failure !== null) throw new CommandFailure(failure);
   return exitCode.done;
+}
+
+/** Looked at first of all, before a descriptor of our own could be taken for one that was given. */
+function inheritedSockets(context: CliContext, sys: Sys, config: Config): InheritedSocket[] {
+  const endpoints = [...config.services.values()].flatMap(({ listeners }) =>
+    listeners.map(({ endpoint }) => endpoint),
+  );
+  const numbers = endpoints.flatMap((endpoint) => (endpoint.kind === "fd" ? [endpoint.fd] : []));
+  const { sockets, problems } = readInheritance(sys, context.environment, process.pid, numbers);
+  for (const problem of problems) context.stderr.write(`tinetd: ${problem}\n`);
+  return sockets;
 }
 
 /** Taken before anything is bound: a second daemon must not disturb the first. */

@@ -23,11 +23,11 @@ export const notAvailable: Availability = {
   service: {
     "the built-ins": ["builtin"],
     workers: [
-      "workers",
+      "wake_on",
+      "first_byte_timeout",
       "protocol",
       "upstream",
       "upstream_proxy_protocol",
-      "listen_pid",
       "ready",
       "start_timeout",
       "on_disconnect",
@@ -57,55 +57,20 @@ export const notAvailable: Availability = {
       "trusted_proxies",
       "accept_timeout",
     ],
-    "sockets and context": [
-      "wake_on",
-      "first_byte_timeout",
-      "root_directory",
-      "nice",
-      "oom_score_adjust",
-      "capabilities",
-      "cgroup",
-    ],
+    "cgroup limits": ["cgroup"],
   },
-  listener: {
-    "sockets and context": [
-      "reuse_port",
-      "free_bind",
-      "transparent",
-      "device",
-      "defer_accept",
-      "no_delay",
-      "keep_alive",
-      "receive_buffer",
-      "send_buffer",
-      "mark",
-      "priority",
-      "tos",
-      "ttl",
-      "congestion",
-      "fast_open",
-      "broadcast",
-      "multicast",
-      "packet_info",
-    ],
-  },
+  listener: {},
   values: {
     workers: [
-      ["service", "handoff", "wait"],
-      ["service", "handoff", "listen"],
       ["service", "handoff", "pass"],
       ["service", "handoff", "proxy"],
-      ["service", "kill_mode", "tree"],
     ],
     systemd: [
       ["daemon", "log.destination", "journal"],
       ["daemon", "log.destination", "syslog"],
     ],
   },
-  endpoints: {
-    "sockets and context": ["udp", "unix-dgram", "unix-seqpacket", "fifo"],
-    systemd: ["systemd", "fd"],
-  },
+  endpoints: {},
 };
 
 /** Nothing is missing: for tests of the keys themselves. */

@@ -5,6 +5,8 @@ import { ensureControlDirectory } from "../control/path.ts";
 import { type ControlServer, serveControl } from "../control/server.ts";
 import type { Emit } from "../log/events.ts";
 import type { Fd, Sys } from "../native/sys.ts";
+import { formatSocketAddress } from "../net/address.ts";
+import type { InheritedSocket } from "../net/adopt.ts";
 import { createFarewells, type Farewells } from "../net/farewell.ts";
 import { openListener } from "../net/listen.ts";
 import type { Host } from "../process/machine.ts";
@@ -22,6 +24,8 @@ export interface DaemonWorld {
   host: Host;
   pid: number;
   version: string;
+  /** Sockets it was started with; the daemon keeps them. */
+  inherited: InheritedSocket[];
   /** /dev/null, for reading and writing; the daemon keeps it. */
   nothing: Fd;
   /** Where the control socket is to be; `null`: nowhere. */
@@ -63,6 +67,7 @@ export class Daemon {
       diag: this.#diag,
       limits: { constants: sys.constants, hardLimit: (resource) => sys.getrlimit(resource).hard },
       total: this.#total,
+      inherited: world.inherited,
       farewells: this.#farewells,
       lend: (action) => this.#reserve.lend(action),
       nextConnection: () => ++this.#connections,
@@ -80,6 +85,7 @@ export class Daemon {
     if (!control.ok) return control;
     await Promise.all(this.#services.map((service) => service.start()));
     const listeners = this.#services.reduce((sum, service) => sum + service.listeners.bound.length, 0);
+    const unknown = this.#closeUnknown();
     const failed = this.#services.filter(
       (s) => s.state.name === "failed" || s.listeners.missing.length > 0,
     ).length;
@@ -91,6 +97,7 @@ export class Daemon {
       listeners,
       failed,
       max_connections: this.#total.max,
+      ...(unknown.length > 0 ? { unknown } : {}),
     });
     return ok({ listeners, failed });
   }
@@ -136,6 +143,15 @@ export class Daemon {
   /** SIGKILL to every handler; `stop` then comes to its end. */
   kill(): void {
     for (const service of this.#services) service.kill();
+  }
+
+  /** Sockets we were given that nothing declares: kept open, they would let clients connect to nobody. */
+  #closeUnknown(): string[] {
+    const { inherited, sys } = this.#world;
+    return inherited.splice(0).map(({ fd, name, kind, address }) => {
+      sys.close(fd);
+      return `${name ?? fd} (${formatSocketAddress(kind, address)})`;
+    });
   }
 
   async #openControl(): Promise<Result<null, string>> {

@@ -35,7 +35,7 @@ export function levelOf(event: DaemonEvent): Level {
 export function describe(event: DaemonEvent): string {
   switch (event.event) {
     case "daemon.ready":
-      return `ready: ${plural(event.services, "service")}, ${plural(event.listeners, "listener")}${event.failed > 0 ? `, ${event.failed} failed` : ""}`;
+      return `ready: ${plural(event.services, "service")}, ${plural(event.listeners, "listener")}${event.failed > 0 ? `, ${event.failed} failed` : ""}${event.unknown === undefined ? "" : `; closed what nobody declares: ${event.unknown.join(", ")}`}`;
     case "daemon.reload":
       return `not reloaded: ${event.error}`;
     case "daemon.upgrade":

@@ -33,6 +33,8 @@ export type DaemonEvent =
       listeners: number;
       failed: number;
       max_connections: number;
+      /** Sockets that the daemon was started with and nobody declares; they were closed. */
+      unknown?: string[];
     }
   | { event: "daemon.reload"; error: string }
   | { event: "daemon.upgrade"; error: string }

@@ -51,7 +51,7 @@ export function formatSocketAddress(kind: EndpointKind, address: SocketAddress):
     case "inet":
       return `${kind}://${address.address}:${address.port}`;
     case "inet6":
-      return `${kind}://${formatHost(unmapped(address.address))}:${address.port}`;
+      return `${kind}://${formatHost(withScope(unmapped(address.address), address.scope))}:${address.port}`;
     case "unix":
       return `${kind}:${address.path ?? ""}`;
   }
@@ -60,6 +60,11 @@ export function formatSocketAddress(kind: EndpointKind, address: SocketAddress):
 /** IPv4 mapped into IPv6 (RFC 4291 section 2.5.5.2) as plain IPv4; any other address as it is. */
 export function unmapped(address: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+}
+
+/** A link-local address means nothing without its interface; the index is what the kernel calls it. */
+function withScope(address: string, scope: number): string {
+  return scope === 0 ? address : `${address}%${scope}`;
 }
 
 /** With the brackets that an IPv6 address needs beside a port. */

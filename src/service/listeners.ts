@@ -35,6 +35,8 @@ interface Socket {
 /** One entry of `listen`: bound as one or more sockets (a name may have several addresses), or waiting for a retry. */
 interface Slot {
   readonly declared: ListenerConfig;
+  /** Once port 0 has become a port, it stays that one for as long as the service listens. */
+  pinned: ListenerConfig | null;
   sockets: Socket[];
   failures: number;
   missing: MissingListener | null;
@@ -54,6 +56,7 @@ export class Listeners {
     this.#events = events;
     this.#slots = declared.map((entry) => ({
       declared: entry,
+      pinned: null,
       sockets: [],
       failures: 0,
       missing: null,
@@ -90,7 +93,10 @@ export class Listeners {
   close(): void {
     this.#generation += 1;
     this.#watching = false;
-    for (const slot of this.#slots) this.#release(slot);
+    for (const slot of this.#slots) {
+      this.#release(slot);
+      slot.pinned = null;
+    }
   }
 
   /** A listener that is of no use any more is closed and bound anew, as if it had never been. */
@@ -102,7 +108,8 @@ export class Listeners {
   }
 
   async #bind(slot: Slot, generation: number): Promise<void> {
-    const outcome = await openListener(this.#world.sys, slot.declared);
+    const { sys, inherited } = this.#world;
+    const outcome = await openListener(sys, slot.pinned ?? slot.declared, { inherited });
     if (generation !== this.#generation) {
       if (outcome.ok) for (const listener of outcome.value) closeListener(this.#world.sys, listener);
       return;
@@ -114,6 +121,7 @@ export class Listeners {
     const recovered = slot.failures > 0;
     slot.failures = 0;
     slot.missing = null;
+    slot.pinned = pin(slot.declared, outcome.value[0]);
     for (const listener of outcome.value) {
       const watch = this.#world.sys.watch(listener.fd, (events) => this.#ready(listener, events));
       const socket = { listener, watch };
@@ -157,4 +165,11 @@ export class Listeners {
     if (this.#watching && !this.#events.isHeld(listener)) watch.start(READABLE | DISCONNECT);
     else watch.stop();
   }
+}
+
+function pin(declared: ListenerConfig, bound: BoundListener | undefined): ListenerConfig | null {
+  const { endpoint } = declared;
+  if (bound === undefined || bound.address.family === "unix") return null;
+  if ((endpoint.kind !== "tcp" && endpoint.kind !== "udp") || endpoint.port !== 0) return null;
+  return { ...declared, endpoint: { ...endpoint, port: bound.address.port } };
 }

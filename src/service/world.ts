@@ -1,6 +1,7 @@
 /** What a service is given of the world around it: everything that tests replace and that services share. */
 import type { Emit } from "../log/events.ts";
 import type { Fd, Sys } from "../native/sys.ts";
+import type { InheritedSocket } from "../net/adopt.ts";
 import type { Farewells } from "../net/farewell.ts";
 import type { Host } from "../process/machine.ts";
 import type { Limits } from "../process/plan.ts";
@@ -17,6 +18,8 @@ export interface World {
   /** A NETLINK_SOCK_DIAG socket: asks the kernel about the connections that handlers have accepted. */
   diag: Fd;
   total: Total;
+  /** Sockets the daemon was started with; a listener that wants one takes it out of the list. */
+  inherited: InheritedSocket[];
   farewells: Farewells;
   /** Runs `action` once more with reserved descriptors free, after it failed for want of one. */
   lend<T>(action: () => T): T;

@@ -53,18 +53,35 @@ test("later sources win: the handoff's, passed ones, files in order, declared on
 });
 
 test("chosen are those that the service names, not ours", () => {
-  const names = chosenNames({ ...sources, handoff: [["A", "1"]], passed: [["B", "1"]], declared: { C: "1" } });
+  const names = chosenNames({
+    ...sources,
+    handoff: [["A", "1"]],
+    passed: [["B", "1"]],
+    declared: { C: "1" },
+  });
   expect([...names]).toEqual(["B", "C"]);
 });
 
 describe("an environment file", () => {
   test.each([
-    ["A=1\nB=two words\n", [["A", "1"], ["B", "two words"]]],
+    [
+      "A=1\nB=two words\n",
+      [
+        ["A", "1"],
+        ["B", "two words"],
+      ],
+    ],
     ["# c\n; c\n\n  A=1  \n", [["A", "1"]]],
-    ["A=\"a \\\"b\\\" \\$c\"\n", [["A", 'a "b" $c']]],
+    ['A="a \\"b\\" \\$c"\n', [["A", 'a "b" $c']]],
     ["A='a \\n'\n", [["A", "a \\n"]]],
     ["A=one\\\n two\n", [["A", "one two"]]],
-    ["A=\r\nB=2\r\n", [["A", ""], ["B", "2"]]],
+    [
+      "A=\r\nB=2\r\n",
+      [
+        ["A", ""],
+        ["B", "2"],
+      ],
+    ],
   ])("%j", (text, expected) => {
     expect(parseEnvironmentFile(text)).toEqual({ ok: true, value: expected });
   });

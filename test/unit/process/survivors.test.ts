@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import { membersOf, parseStat } from "../../../src/process/survivors.ts";
 
-const entry = (pid: number, group: number, zombie = false) => ({ pid, parent: 1, group, session: group, zombie });
+const entry = (pid: number, group: number, zombie = false) => ({
+  pid,
+  parent: 1,
+  group,
+  session: group,
+  zombie,
+});
 
 test("a name with spaces and parentheses does not shift the fields", () => {
   expect(parseStat("812 (a) b (c)) S 1 800 801 0 -1 4194560")).toEqual({
