@@ -188,18 +188,22 @@ export interface Sys {
   socketCookie(fd: Fd): string;
   /**
    * Sets a classic BPF program (SO_ATTACH_FILTER), replacing any other in one step; `code,jt,jf,k` per instruction.
-   * @throws EINVAL for a program that the kernel refuses, ENOMEM above net.core.optmem_max
+   * @throws EINVAL for a program that the kernel refuses, ENOMEM above net.core.optmem_max, EPERM on a TCP socket without
+   * CAP_NET_ADMIN (Linux 6.18 as tried; older ones allow it to anybody)
    */
   attachFilter(fd: Fd, program: readonly number[]): void;
   /**
    * The bytes sent, or `null` when it would block, whatever the descriptor's flag. Never raises SIGPIPE. `descriptors`
-   * (at most 253) are borrowed, and on a stream socket need a byte to travel with.
+   * (at most 253) are borrowed, and on a stream socket need a byte to travel with. `source` is the local address that a
+   * datagram is to come from, for sockets bound to all of them (IP_PKTINFO; its port means nothing): EINVAL where it is
+   * none that the machine sends from, as after a broadcast.
    */
   sendMessage(
     fd: Fd,
     data: Uint8Array,
     to?: SocketAddress | null,
     descriptors?: readonly Fd[],
+    source?: SocketAddress | null,
   ): number | null;
   /** `null` when nothing waits, whatever the descriptor's flag. `peek` leaves it in the queue; its `fds` are new ones. */
   receiveMessage(fd: Fd, buffer: Uint8Array, peek?: boolean): ReceivedMessage | null;

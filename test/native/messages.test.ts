@@ -1,7 +1,7 @@
 /** Messages and what travels beside their bytes: descriptors, credentials, where a datagram was sent to. */
 import { fstatSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { Fd, ReceivedMessage } from "../../src/native/sys.ts";
+import type { Fd, ReceivedMessage, SocketAddress } from "../../src/native/sys.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { closeAll, closesOnExec, failure, loopback, nullDevice, ready, sys } from "./support.ts";
 
@@ -130,6 +130,28 @@ describe("datagrams", () => {
     expect(received(server).to).toEqual({ address, interfaceIndex });
     closeAll(server, client);
   });
+
+  test.each([
+    ["inet", "0.0.0.0", ""],
+    ["inet6", "::", "::ffff:"],
+  ] as const)(
+    "leave a socket bound to all addresses (%s) by the one that is named",
+    async (family, any, prefix) => {
+      const at = (address: string, port: number): SocketAddress =>
+        family === "inet" ? { family, address, port } : { family, address, port, scope: 0 };
+      const server = sys.socket(family, "dgram");
+      sys.bind(server, at(any, 0));
+      const client = sys.socket("inet", "dgram");
+      sys.bind(client, loopback);
+      const bound = sys.getsockname(client);
+      const to = at(`${prefix}127.0.0.1`, "port" in bound ? bound.port : 0);
+      expect(sys.sendMessage(server, hello, to, [], at(`${prefix}127.0.0.2`, 0))).toBe(5);
+      await ready(client);
+      expect(received(client).from).toMatchObject({ family: "inet", address: "127.0.0.2" });
+      expect(() => sys.sendMessage(server, hello, to, [], { family: "unix", path: null })).toThrow(TypeError);
+      closeAll(server, client);
+    },
+  );
 
   test("tell the local IPv6 address and interface", async () => {
     const { server, client } = datagramPair("inet6");

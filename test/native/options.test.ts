@@ -1,7 +1,7 @@
 /** Socket options: numbers, strings, structures, and those with a shape of their own. */
 import { describe, expect, test } from "vitest";
 import { expectNoLeaks } from "./leaks.ts";
-import { closeAll, connectedPair, failure, listenStream, loopback, ready, sys } from "./support.ts";
+import { closeAll, connectedPair, failure, isRoot, listenStream, loopback, ready, sys } from "./support.ts";
 
 expectNoLeaks();
 
@@ -104,7 +104,7 @@ describe("filter", () => {
   });
 
   test("is refused by the kernel if it is no program", () => {
-    const { fd } = listenStream();
+    const fd = sys.socket("inet", "dgram");
     for (const program of [[], [0xffff, 0, 0, 0], [0x00, 0, 0, 0]]) {
       expect(failure(() => sys.attachFilter(fd, program))).toMatchObject({
         code: "EINVAL",
@@ -114,6 +114,13 @@ describe("filter", () => {
     expect(failure(() => sys.attachFilter(fd, Array(5000).fill(all).flat()))).toMatchObject({
       code: "EINVAL",
     });
+    sys.close(fd);
+  });
+
+  test.skipIf(!isRoot)("may be set on a listener, and replaced", () => {
+    const { fd } = listenStream();
+    sys.attachFilter(fd, nothing);
+    sys.attachFilter(fd, all);
     sys.close(fd);
   });
 

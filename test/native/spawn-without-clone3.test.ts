@@ -28,7 +28,13 @@ function filtered(script: string, cgroup: string): SpawnPlan {
     const { openSync } = require("node:fs");
     const plan = sys.prepare(${JSON.stringify(shell(script))});
     const cgroup = ${JSON.stringify(cgroup)};
-    sys.spawn(plan, [0, 1, 2], [], cgroup === "" ? -1 : openSync(cgroup));
+    const child = sys.spawn(plan, [0, 1, 2], [], cgroup === "" ? -1 : openSync(cgroup));
+    // Until it is reaped its cgroup cannot be removed.
+    const watch = sys.watch(child.pidfd, () => {
+      sys.wait(child.pidfd);
+      watch.close();
+    });
+    watch.start(1);
   `);
   const [, ...rest] = unfiltered.argv;
   return { ...unfiltered, file: withoutClone3, argv: [withoutClone3, process.execPath, ...rest] };

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type Fd, spawnStages } from "../../src/native/sys.ts";
 import { makeCgroup } from "./cgroup.ts";
 import { expectNoLeaks } from "./leaks.ts";
-import { closeAll, ended, nullDevice, output, plan, readAll, run, shell, sys } from "./support.ts";
+import { closeAll, ended, node, nullDevice, output, plan, readAll, run, shell, sys } from "./support.ts";
 
 expectNoLeaks();
 
@@ -15,7 +15,9 @@ test("the stages have the same names in C and in TypeScript, in the same order",
 });
 
 describe("descriptors", () => {
-  test("are those named and nothing else", async () => {
+  test("are those named and nothing else, close-on-exec or not", async () => {
+    const inheritable = sys.dup(nullDevice);
+    sys.setCloseOnExec(inheritable, false);
     const ran = await run(
       plan({ file: "/bin/ls", argv: ["ls", "/proc/self/fd"] }),
       [],
@@ -23,6 +25,7 @@ describe("descriptors", () => {
     );
     // 5 is the one by which ls reads the list.
     expect(ran.output.split("\n")).toEqual(["0", "1", "2", "3", "4", "5", ""]);
+    sys.close(inheritable);
   });
 
   test("arrive in any order, also when one stands where another is to go", async () => {
@@ -126,6 +129,21 @@ test("no signal is blocked, ignored or caught, though Node ignores SIGPIPE", asy
     `SigIgn:\t${none}`,
     `SigCgt:\t${none}`,
   ]);
+});
+
+test("a real-time signal that was ignored before Node began is not ignored either", async () => {
+  const { SIGRTMIN = 0 } = sys.constants;
+  const { argv } = node(`
+    console.log(/^SigIgn:.*$/m.exec(require("node:fs").readFileSync("/proc/self/status", "utf8"))[0]);
+    sys.spawn(sys.prepare(${JSON.stringify(plan({ file: "/bin/grep", argv: ["grep", "SigIgn", "/proc/self/status"] }))}), [0, 1, 2], []);
+  `);
+  const ignoring = shell(`trap '' ${SIGRTMIN}; exec "$0" "$@"`);
+  const ran = await run({ ...ignoring, argv: [...ignoring.argv, process.execPath, ...argv.slice(1)] });
+  const [nodes = 0n, childs = -1n] = [...ran.output.matchAll(/SigIgn:\t(\w+)/g)].map(([, set]) =>
+    BigInt(`0x${set}`),
+  );
+  expect(nodes & (1n << BigInt(SIGRTMIN - 1))).not.toBe(0n);
+  expect(childs).toBe(0n);
 });
 
 test("our own signals and dispositions stay as they were", async () => {

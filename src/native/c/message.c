@@ -23,23 +23,49 @@ union control {
 	struct cmsghdr align;
 };
 
-static void attach_descriptors(struct msghdr *message, union control *control, const int *descriptors, size_t count)
+/* Appends to the control data of a message, which is empty at first. */
+static void attach(struct msghdr *message, union control *control, int level, int type, const void *data, size_t length)
 {
-	size_t length = count * sizeof(int);
-	struct cmsghdr *header = &control->align;
+	struct cmsghdr *header = (struct cmsghdr *)(control->bytes + message->msg_controllen);
 
 	message->msg_control = control;
-	message->msg_controllen = CMSG_SPACE(length);
-	memset(control, 0, message->msg_controllen);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
+	message->msg_controllen += CMSG_SPACE(length);
+	memset(header, 0, CMSG_SPACE(length));
+	header->cmsg_level = level;
+	header->cmsg_type = type;
 	header->cmsg_len = CMSG_LEN(length);
-	memcpy(CMSG_DATA(header), descriptors, length);
+	memcpy(CMSG_DATA(header), data, length);
+}
+
+/*
+ * The address that a datagram is to come from, on a socket that is bound to all. A dual-stack socket takes an IPv4 one
+ * as the mapped IPv6 address that it knows it by. The interface stays routing's choice but for a link-local address.
+ */
+static bool attach_source(napi_env env, napi_value value, struct msghdr *message, union control *control)
+{
+	union address source;
+	socklen_t length;
+
+	if (!to_address(env, value, &source, &length))
+		return false;
+	if (source.any.sa_family == AF_INET) {
+		struct in_pktinfo packet = { .ipi_spec_dst = ((struct sockaddr_in *)&source)->sin_addr };
+
+		attach(message, control, IPPROTO_IP, IP_PKTINFO, &packet, sizeof(packet));
+	} else if (source.any.sa_family == AF_INET6) {
+		const struct sockaddr_in6 *inet6 = (struct sockaddr_in6 *)&source;
+		struct in6_pktinfo packet = { inet6->sin6_addr, inet6->sin6_scope_id };
+
+		attach(message, control, IPPROTO_IPV6, IPV6_PKTINFO, &packet, sizeof(packet));
+	} else {
+		return throw_type_error(env, "source", "an Internet address");
+	}
+	return true;
 }
 
 napi_value op_send_message(napi_env env, napi_callback_info info)
 {
-	napi_value arg[4];
+	napi_value arg[5];
 	int fd, descriptors[MOST_DESCRIPTORS];
 	size_t length, count = 0;
 	uint8_t *bytes;
@@ -49,7 +75,7 @@ napi_value op_send_message(napi_env env, napi_callback_info info)
 	struct iovec part;
 	ssize_t sent;
 
-	if (!get_arguments(env, info, 4, arg) || !to_int(env, arg[0], "fd", &fd) ||
+	if (!get_arguments(env, info, 5, arg) || !to_int(env, arg[0], "fd", &fd) ||
 	    !to_bytes(env, arg[1], "data", &bytes, &length))
 		return NULL;
 	if (!is_absent(env, arg[2])) {
@@ -64,7 +90,9 @@ napi_value op_send_message(napi_env env, napi_callback_info info)
 	message.msg_iov = &part;
 	message.msg_iovlen = 1;
 	if (count > 0)
-		attach_descriptors(&message, &control, descriptors, count);
+		attach(&message, &control, SOL_SOCKET, SCM_RIGHTS, descriptors, count * sizeof(int));
+	if (!is_absent(env, arg[4]) && !attach_source(env, arg[4], &message, &control))
+		return NULL;
 
 	sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0)

@@ -152,8 +152,9 @@ napi_value op_spawn(napi_env env, napi_callback_info info)
 	if (pid < 0)
 		return throw_at_stage(env, plan, start.stage, errno);
 	if (start.error != 0) {
-		/* It is ending by itself: this waits for no more than that. */
-		waitpid(pid, NULL, 0);
+		/* It is ending by itself: this waits for no more than that, and leaves no zombie. */
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
 		close(pidfd);
 		return throw_at_stage(env, plan, start.stage, start.error);
 	}
