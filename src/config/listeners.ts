@@ -85,9 +85,10 @@ export function readListeners(
   context: TableContext,
 ): ListenerConfig[] {
   const many = Array.isArray(value);
-  const elements: unknown[] = many ? value : [value];
+  // A list of nothing is refused as the address that it is not.
+  const elements: unknown[] = many && value.length > 0 ? value : [value];
   const declared = elements.flatMap((element, index) =>
-    readElement(element, many ? [String(index)] : [], context),
+    readElement(element, element === value ? [] : [String(index)], context),
   );
   for (const one of declared) checkOptions(one, context);
   return declared.flatMap((one) =>

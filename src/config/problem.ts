@@ -28,10 +28,14 @@ export function formatPosition({ file, line, column }: Position): string {
   return line === 0 ? file : `${file}:${line}:${column}`;
 }
 
-/** One line: `FILE:LINE:COLUMN: message; hint`. */
+/** One line: `FILE:LINE:COLUMN: message; hint`. Control characters, which a name may hold, are escaped. */
 export function formatProblem(problem: Problem): string {
   const hint = problem.hint === null ? "" : `; ${problem.hint}`;
-  return `${formatPosition(problem.position)}: ${problem.message}${hint}`;
+  const line = `${formatPosition(problem.position)}: ${problem.message}${hint}`;
+  return line.replace(
+    /[\x00-\x1f\x7f-\x9f]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** In the order of the text, files in the order in which they were read. */

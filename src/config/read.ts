@@ -101,11 +101,7 @@ function readText(reading: Reading, path: string, wantedAt: Position): string | 
     }
     return text;
   } catch (error) {
-    complain(
-      reading,
-      wantedAt,
-      `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    complain(reading, wantedAt, `cannot read ${path}: ${reason(error)}`);
     return null;
   }
 }
@@ -177,11 +173,7 @@ function namesIn(reading: Reading, path: string, position: Position): string[] {
   try {
     return reading.reader.list(path) ?? [];
   } catch (error) {
-    complain(
-      reading,
-      position,
-      `cannot list ${path}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    complain(reading, position, `cannot list ${path}: ${reason(error)}`);
     return [];
   }
 }
@@ -204,6 +196,12 @@ function unknownKey(reading: Reading, table: Located, key: string): void {
   const near = nearest(key, ["include", "daemon", "defaults", "services"]);
   const hint = near === null ? "keys of a service stand under [services.NAME]" : `did you mean \`${near}\`?`;
   complain(reading, table.at([key], "key"), `unknown key "${key}" at the top of the file`, hint);
+}
+
+/** "no such file or directory" of Node's "ENOENT: no such file or directory, open '/x'". */
+function reason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/^[A-Z][A-Z0-9]+: /, "").replace(/, \w+(?: '.*')?$/s, "");
 }
 
 function complain(reading: Reading, position: Position, message: string, hint: string | null = null): void {

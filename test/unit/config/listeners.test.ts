@@ -69,6 +69,10 @@ socket = { backlog = 2, free_bind = true }
   });
 
   test.each([
+    [
+      "[]",
+      '2:10: listen: expected an address such as 7000, "127.0.0.1:7000" or "/run/x.sock", not an empty list',
+    ],
     ["true", '2:10: listen: expected an address such as 7000, "127.0.0.1:7000" or "/run/x.sock", not true'],
     ["[1.5]", '2:11: listen: expected an address such as 7000, "127.0.0.1:7000" or "/run/x.sock", not 1.5'],
     [

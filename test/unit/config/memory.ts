@@ -23,7 +23,7 @@ export function memoryReader(files: Readonly<Record<string, string | MemoryFile>
   return {
     read(path) {
       const file = Object.hasOwn(files, path) ? files[path] : undefined;
-      if (file === undefined) throw new Error("ENOENT: no such file or directory");
+      if (file === undefined) throw new Error(`ENOENT: no such file or directory, open '${path}'`);
       const { text, uid = 0, mode = 0o100644 } = typeof file === "string" ? { text: file } : file;
       return { text, uid, mode };
     },
