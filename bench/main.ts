@@ -18,8 +18,8 @@ await new Command("bench")
   .description("Measures tinetd beside its peers, on loopback.")
   .addArgument(names)
   .option("--json", "one JSON object per benchmark instead of tables", false)
-  .option("--rounds <n>", "how often every server gets its turn", between(1, most.rounds), 6)
-  .option("--seconds <n>", "how long one turn of a rate measurement takes", between(0.1, most.seconds), 1)
+  .option("--rounds <n>", "how often every server gets its turn", between(1, most.rounds), 12)
+  .option("--seconds <n>", "how long one turn of a rate measurement takes", between(0.1, most.seconds), 0.4)
   .addHelpText(
     "after",
     `\nBenchmarks:\n${benchmarks.map(({ name, summary }) => `  ${name}: ${summary}`).join("\n")}`,

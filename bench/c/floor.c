@@ -21,8 +21,10 @@ static int listen_on_loopback(int port)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int on = 1;
 
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
 	    listen(listener, 4096) != 0)
 		return -1;
 	return listener;

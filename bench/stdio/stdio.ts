@@ -7,7 +7,7 @@
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Benchmark, Column, Report, Settings } from "../benchmark.ts";
@@ -19,9 +19,9 @@ import { type Peer, peers } from "./peers.ts";
 const run = promisify(execFile);
 
 /** Connections for the first byte, one after the other, in one turn; fewer where that takes longer than the turn. */
-const connectionsPerTurn = 200;
+const connectionsPerTurn = 60;
 /** Before each turn, uncounted: the caches are the server's own then. */
-const warmUpConnections = 20;
+const warmUpConnections = 10;
 const clients = 8;
 
 interface Contender {
@@ -54,6 +54,7 @@ async function measure(settings: Settings): Promise<Report> {
   const client = await compile("client");
   const floor = await compile("floor");
   const directory = mkdtempSync(join(tmpdir(), "tinetd-bench-"));
+  const loadBefore = loadavg()[0] ?? 0;
   const contenders: Contender[] = [];
   const absent: string[] = [];
   try {
@@ -74,7 +75,7 @@ async function measure(settings: Settings): Promise<Report> {
     await Promise.all(contenders.map((contender) => contender.server.stop()));
     rmSync(directory, { recursive: true });
   }
-  return report(contenders, absent, settings);
+  return report(contenders, absent, loadBefore, settings);
 }
 
 async function contend(name: string, starting: Promise<Server>): Promise<Contender> {
@@ -118,7 +119,12 @@ async function takeTurn(contender: Contender, client: string, seconds: number): 
   contender.errors += first.errors + rate.errors;
 }
 
-function report(contenders: readonly Contender[], absent: readonly string[], settings: Settings): Report {
+function report(
+  contenders: readonly Contender[],
+  absent: readonly string[],
+  loadBefore: number,
+  settings: Settings,
+): Report {
   const floor = contenders[0];
   const floorMedian = median(floor?.firstByteNs ?? []);
   const floorRate = median(floor?.rates ?? []);
@@ -142,6 +148,7 @@ function report(contenders: readonly Contender[], absent: readonly string[], set
     notes: [
       `median, p95: connect to first byte, one client, ${settings.rounds} x ${connectionsPerTurn} connections`,
       `conn/s: ${clients} clients at a time, median of ${settings.rounds} x ${settings.seconds} s`,
+      `load of the machine before: ${loadBefore.toFixed(1)} on ${availableParallelism()} cores`,
       ...(absent.length > 0 ? [`absent: ${absent.join(", ")}`] : []),
     ],
   };

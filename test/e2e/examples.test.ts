@@ -59,9 +59,10 @@ function configurationOf(name: string): string {
 /** With a free port, and from a copy: the checkout may be where the handler's user cannot go. */
 function startExample(name: string): Promise<Rig> {
   return startDaemon(({ directory }) => {
-    cpSync(join(folder, name), directory, { recursive: true });
+    const copy = join(directory, name);
+    cpSync(join(folder, name), copy, { recursive: true });
     return configurationOf(name)
       .replace(/127\.0\.0\.1:\d+/, "127.0.0.1:0")
-      .replace(`/opt/tinetd/examples/${name}`, directory);
+      .replace(`/opt/tinetd/examples/${name}`, copy);
   });
 }
