@@ -87,7 +87,8 @@ same port: Linux refuses that (unless both set \`reuse_port\`).`;
 
 const defaultsText = `Takes every key of a service but ${notInDefaults.map((key) => `\`${key}\``).join(", ")}. A service's own value
 wins; tables (${mergedKeys()}) are merged key by key. What does not go with the handoff or the listeners of a service is
-left out for it: defaults are written for services of all sorts.`;
+left out for it: defaults are written for services of all sorts. (But \`allow_users\` and \`allow_groups\` that cannot be
+enforced on a Unix socket are an error.)`;
 
 const listenerText = `On the service (\`socket = { backlog = 128 }\`), where every listener takes what goes with it, or beside one address,
 which wins.`;

@@ -18,6 +18,7 @@ const rows: KeyTable = serviceTable;
 
 /** `[defaults]`, ready to be put under any service. */
 export interface ServiceDefaults {
+  values: PartialValues;
   apply: ApplyDefaults;
   /** Of `socket`. */
   socket: PartialValues;
@@ -60,6 +61,7 @@ export function verifyService(
   if (handoff !== null) {
     checkListeners(listeners, handoff, context);
     if (listeners.length > 0) checkCombinations(own, handoff, kinds, context);
+    checkInheritedAccess(own, defaults.values, handoff, kinds, context);
   }
   const values = defaults.apply(own, handoff ?? "stdio", kinds);
   const service: ServiceConfig = Object.assign(
@@ -132,6 +134,26 @@ function checkCombinations(
     for (const { key: field, name: part } of rowsOf(row.fields).values()) {
       if (part in value) check([key, field], value[part]);
     }
+  }
+}
+
+/**
+ * Of `[defaults]`, what does not go with a service is left out for it in silence; but not who may use a Unix socket:
+ * nobody shall believe a door locked that is not.
+ */
+function checkInheritedAccess(
+  own: PartialValues,
+  defaults: PartialValues,
+  handoff: Handoff,
+  kinds: ReadonlySet<EndpointKind>,
+  context: TableContext,
+): void {
+  if (!kinds.has("unix") && !kinds.has("unix-seqpacket")) return;
+  for (const key of ["allow_users", "allow_groups"]) {
+    const name = rowsOf(rows).get(key)?.name ?? key;
+    const misfit = own[name] === undefined ? keyMisfit(key, defaults[name], handoff, kinds) : null;
+    if (defaults[name] === undefined || misfit === null) continue;
+    add(context, [], `${key} of [defaults] ${misfit}`, "`mode`, `owner` and `group` of the socket can do it");
   }
 }
 

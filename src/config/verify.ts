@@ -62,7 +62,7 @@ function readDaemon(table: Located | null, problems: Problem[], options: VerifyO
 
 /** `[defaults]`: any key of a service but those that are about one alone. */
 function readDefaults(table: Located | null, problems: Problem[], options: VerifyOptions): ServiceDefaults {
-  if (table === null) return { apply: applyDefaults({}), socket: {}, keyPositions: {} };
+  if (table === null) return { values: {}, apply: applyDefaults({}), socket: {}, keyPositions: {} };
   const forbidden = notInDefaults.filter((key) => Object.hasOwn(table.values, key));
   for (const key of forbidden) {
     problems.push({
@@ -86,5 +86,5 @@ function readDefaults(table: Located | null, problems: Problem[], options: Verif
   });
   problems.push(...availabilityProblems("service", values, table, null, options.availability));
   const socket = isTable(values.socket) ? values.socket : {};
-  return { apply: applyDefaults(values), socket, keyPositions: table.keyPositions() };
+  return { values, apply: applyDefaults(values), socket, keyPositions: table.keyPositions() };
 }

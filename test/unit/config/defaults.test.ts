@@ -122,6 +122,18 @@ workers = { min = 1 }
     });
   });
 
+  test("who may use a Unix socket is not left out in silence", () => {
+    const text = (handoff: string, listen: string) =>
+      `[defaults]\nallow_users = ["app"]\n[services.s]\nlisten = "${listen}"\ncommand = "x"\nhandoff = "${handoff}"\n`;
+    expect(problemLines(text("listen", "/run/x"))).toEqual([
+      '/t.toml:3:1: allow_users of [defaults] does not go with handoff = "listen": the handler accepts by itself, ' +
+        "tinetd sees no connection; `mode`, `owner` and `group` of the socket can do it",
+    ]);
+    expect(service(text("listen", "*:1")).allowUsers).toBeNull();
+    expect(service(text("stdio", "/run/x")).allowUsers).toEqual(["app"]);
+    expect(service(text("stdio", "*:1")).allowUsers).toBeNull();
+  });
+
   test("keys about one service alone cannot be defaults", () => {
     expect(
       problemLines('[defaults]\nlisten = 1\ncommand = "x"\nuser = 5\nhandoff = "stdio"\nbuiltin = "echo"'),
