@@ -1,6 +1,5 @@
 /** `tinetd serve LISTEN... [options] -- COMMAND`: one service with no file. */
 import { serviceFromOptions, serviceOptions } from "../config/options.ts";
-import { snakeToKebab } from "../util/case.ts";
 import { type CliContext, type Command, CommandFailure, exitCode, type OptionValues } from "./command.ts";
 import { configurationFailure, ownUid } from "./configuration.ts";
 import { daemonOptions, runForeground } from "./foreground.ts";
@@ -37,14 +36,14 @@ function commandOf({ program }: CliContext): readonly string[] {
 
 function valuesOf(options: OptionValues): Record<string, string> {
   const values: Record<string, string> = {};
-  for (const { key } of serviceOptions) {
-    const value = options[kebabToCamel(snakeToKebab(key))];
+  for (const { key, flag } of serviceOptions) {
+    const value = options[attributeOf(flag)];
     if (typeof value === "string") values[key] = value;
   }
   return values;
 }
 
-/** As commander names the value of an option. */
-function kebabToCamel(name: string): string {
-  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+/** As commander names the value of an option; it takes `--no-new-privileges` for the opposite of another. */
+function attributeOf(flag: string): string {
+  return flag.replace(/^--(no-)?/, "").replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -9,7 +9,7 @@ export interface Clock {
   now(): number;
   /** Wall-clock time, for people only. */
   wall(): Date;
-  /** Calls back once, `delayMs` from now (at most a few days: longer waits are cut and must look again). */
+  /** Calls back once, `delayMs` from now. */
   after(delayMs: number, callback: () => void): Timer;
 }
 
@@ -20,7 +20,14 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => new Date(),
   after(delayMs, callback) {
-    const timeout = setTimeout(callback, Math.min(Math.max(0, Math.ceil(delayMs)), longestDelayMs));
+    let left = Math.max(0, Math.ceil(delayMs));
+    let timeout: NodeJS.Timeout;
+    const wait = () => {
+      const part = Math.min(left, longestDelayMs);
+      left -= part;
+      timeout = setTimeout(left > 0 ? wait : callback, part);
+    };
+    wait();
     return { cancel: () => clearTimeout(timeout) };
   },
 };
