@@ -278,6 +278,11 @@ export interface Sys {
   groupList(user: string, gid: number): number[];
 
   // -- files --------------------------------------------------------------------------------------------------------
+  /**
+   * An extended attribute (xattr(7)); `null` if the file has none of that name, or none that we may see.
+   * @throws ERANGE for one longer than 256 bytes
+   */
+  getxattr(path: string, name: string): Uint8Array | null;
   /** An anonymous file (memfd_create) that holds `data`, sealed against any change; position 0. */
   sealedFile(name: string, data: Uint8Array): Fd;
   /**

@@ -54,6 +54,7 @@ const members: Record<keyof Sys, string> = {
   lookupUser: "function",
   lookupGroup: "function",
   groupList: "function",
+  getxattr: "function",
   sealedFile: "function",
   lockFile: "function",
   makeFifo: "function",

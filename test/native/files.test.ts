@@ -1,4 +1,5 @@
-/** Sealed files and locks. */
+/** Sealed files, FIFOs, locks and extended attributes. */
+import { execFileSync } from "node:child_process";
 import {
   constants,
   ftruncateSync,
@@ -13,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compileFixture } from "./compile.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { addonPath, closeAll, closesOnExec, failure, node, run, sys } from "./support.ts";
 
@@ -111,5 +113,31 @@ describe("a lock", () => {
     const fd = openSync(join(directory, "lock"), "r");
     expect(failure(() => sys.lockFile(fd))).toMatchObject({ code: "EBADF", syscall: "fcntl" });
     closeAll(fd);
+  });
+});
+
+describe("an extended attribute", () => {
+  // In the directory of the addon: not every temporary file system has such attributes.
+  const file = `${addonPath}.setxattr`;
+  beforeAll(() => compileFixture("setxattr", file));
+  afterAll(() => rmSync(file));
+  const set = (name: string, value: string) => execFileSync(file, [file, name, value]);
+
+  test("is read as it was set, or null if there is none", () => {
+    set("user.tinetd", "1");
+    expect(Buffer.from(sys.getxattr(file, "user.tinetd") ?? []).toString()).toBe("1");
+    set("user.tinetd", "");
+    expect(sys.getxattr(file, "user.tinetd")).toEqual(new Uint8Array(0));
+    expect(sys.getxattr(file, "user.other")).toBeNull();
+    expect(sys.getxattr(file, "of-no-namespace")).toBeNull();
+  });
+
+  test("that is too long, or of a file that is not there, is an error", () => {
+    set("user.tinetd", "x".repeat(257));
+    expect(failure(() => sys.getxattr(file, "user.tinetd"))).toMatchObject({ code: "ERANGE" });
+    expect(failure(() => sys.getxattr(`${file}.gone`, "user.tinetd"))).toMatchObject({
+      code: "ENOENT",
+      message: `getxattr ENOENT: no such file or directory ${file}.gone`,
+    });
   });
 });

@@ -1,10 +1,13 @@
-/* A sealed anonymous file, for state that passes over an exec, the lock of a pid file, and FIFOs. */
+/* A sealed anonymous file, for state that passes over an exec, locks, FIFOs, and extended attributes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "operations.h"
@@ -13,6 +16,9 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
+
+/* Those that are read here are short: "1", a hash. */
+#define XATTR_VALUE_LIMIT 256
 
 static int create_memfd(const char *name)
 {
@@ -90,4 +96,25 @@ napi_value op_make_fifo(napi_env env, napi_callback_info info)
 	if (mkfifo(path, (mode_t)mode) < 0)
 		return throw_system_error(env, errno, "mkfifo", path);
 	return NULL;
+}
+
+napi_value op_getxattr(napi_env env, napi_callback_info info)
+{
+	napi_value arg[2], buffer, result = NULL;
+	char path[PATH_MAX], name[XATTR_NAME_MAX + 1], value[XATTR_VALUE_LIMIT];
+	ssize_t length;
+	void *bytes;
+
+	if (!get_arguments(env, info, 2, arg) || !to_text(env, arg[0], "path", path, sizeof(path)) ||
+	    !to_text(env, arg[1], "name", name, sizeof(name)))
+		return NULL;
+	length = getxattr(path, name, value, sizeof(value));
+	if (length < 0)
+		return errno == ENODATA || errno == EOPNOTSUPP ? from_null(env) :
+								 throw_system_error(env, errno, "getxattr", path);
+	if (napi_create_arraybuffer(env, (size_t)length, &bytes, &buffer) != napi_ok)
+		return NULL;
+	memcpy(bytes, value, (size_t)length);
+	napi_create_typedarray(env, napi_uint8_array, (size_t)length, buffer, 0, &result);
+	return result;
 }

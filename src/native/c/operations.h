@@ -62,6 +62,7 @@
 	X(lookupGroup, op_lookup_group)            \
 	X(groupList, op_group_list)                \
 	/* file.c */                               \
+	X(getxattr, op_getxattr)                   \
 	X(sealedFile, op_sealed_file)              \
 	X(lockFile, op_lock_file)                  \
 	X(makeFifo, op_make_fifo)                  \
