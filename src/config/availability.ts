@@ -3,6 +3,7 @@
  * when its function is there.
  */
 import type { EndpointKind } from "../net/address.ts";
+import type { Handoff } from "./schema/handoff.ts";
 
 export interface Availability {
   /** Paths of keys (`log.addresses`) by what they come with. */
@@ -12,6 +13,8 @@ export interface Availability {
   /** `KEY = VALUE` of keys that are there with other values. */
   values: Readonly<Record<string, readonly [section: "daemon" | "service", path: string, value: string][]>>;
   endpoints: Readonly<Record<string, readonly EndpointKind[]>>;
+  /** Keys of a service that some have all the same: those of this handoff whose listeners are all of this kind. */
+  except: Readonly<Record<string, { handoff: Handoff; kind: EndpointKind }>>;
 }
 
 /** What is missing today, each by the part of the work that it comes with. */
@@ -71,6 +74,7 @@ export const notAvailable: Availability = {
     ],
   },
   endpoints: {},
+  except: { idle_timeout: { handoff: "stdio", kind: "udp" } },
 };
 
 /** Nothing is missing: for tests of the keys themselves. */
@@ -80,4 +84,5 @@ export const everythingAvailable: Availability = {
   listener: {},
   values: {},
   endpoints: {},
+  except: {},
 };

@@ -176,7 +176,7 @@ function cellsOf(cells: Record<Handoff, Cell>): string[] {
 }
 
 function missing(): string {
-  const { daemon, service, listener, values, endpoints } = notAvailable;
+  const { daemon, service, listener, values, endpoints, except } = notAvailable;
   const groups = new Map<string, string[]>();
   const add = (group: string, names: readonly string[]) => {
     groups.set(group, [...(groups.get(group) ?? []), ...names.map((name) => `\`${name}\``)]);
@@ -200,7 +200,11 @@ function missing(): string {
     );
   if (groups.size === 0) return "Everything above is available.";
   const lines = [...groups].map(([group, names]) => [group, names.join(" ")]);
-  return `Setting one of these to anything but its default is an error.\n\n${table(["comes with", "keys, values, kinds of address"], lines)}`;
+  const excepted = Object.entries(except).map(
+    ([path, { handoff, kind }]) =>
+      ` A \`${handoff}\` service that listens on ${kind} alone has \`${path}\` already.`,
+  );
+  return `Setting one of these to anything but its default is an error.${excepted.join("")}\n\n${table(["comes with", "keys, values, kinds of address"], lines)}`;
 }
 
 function code(value: Toml): string {

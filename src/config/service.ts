@@ -53,10 +53,12 @@ export function verifyService(
   for (const option of listeners.length > 0 ? unusedOptions(socket, listeners) : []) {
     add(context, ["socket", option], `socket.${option} goes with no listener of this service`);
   }
-  problems.push(...availabilityProblems("service", { ...own, socket }, table, name, options.availability));
-  problems.push(...listenerAvailability(listeners, shared, name, options.availability));
-
+  const { availability } = options;
   const handoff = handoffOf(own, keys);
+  const sort = { handoff, kinds };
+  problems.push(...availabilityProblems("service", { ...own, socket }, table, name, availability, sort));
+  problems.push(...listenerAvailability(listeners, shared, name, availability));
+
   // A handoff that is none has been reported: what goes with it, nobody can say.
   if (handoff !== null) {
     checkListeners(listeners, handoff, context);

@@ -6,10 +6,16 @@ import type { ListenerConfig } from "./config.ts";
 import { builtinDefaults } from "./defaults.ts";
 import { isTable, type Located } from "./located.ts";
 import type { Problem } from "./problem.ts";
-import { handoffs } from "./schema/handoff.ts";
+import { type Handoff, handoffs } from "./schema/handoff.ts";
 import { daemonTable, listenerTable, serviceTable } from "./schema/index.ts";
 import { type KeyTable, rowNamed } from "./schema/key.ts";
 import { defaultsOf } from "./table.ts";
+
+/** What sort of service it is, as far as is known: some keys are there for one sort alone. */
+export interface ServiceSort {
+  handoff: Handoff | null;
+  kinds: ReadonlySet<EndpointKind>;
+}
 
 /** Keys of a table that are set to anything but their default, and not available. */
 export function availabilityProblems(
@@ -18,6 +24,7 @@ export function availabilityProblems(
   table: Located,
   service: string | null,
   availability: Availability,
+  sort: ServiceSort = { handoff: null, kinds: new Set() },
 ): Problem[] {
   const missing = indexOf(availability)[section];
   const problems: Problem[] = [];
@@ -27,6 +34,7 @@ export function availabilityProblems(
       if (found === undefined) continue;
       const path = prefix + found.key;
       const value = part[name];
+      if (isExcepted(availability.except[path], sort)) continue;
       const what = unavailable(missing.get(path), section, path, value);
       if (what !== null) {
         problems.push({
@@ -42,6 +50,11 @@ export function availabilityProblems(
   };
   look(section === "daemon" ? daemonTable : serviceTable, values, "");
   return problems;
+}
+
+function isExcepted(except: Availability["except"][string] | undefined, sort: ServiceSort): boolean {
+  if (except === undefined) return false;
+  return sort.handoff === except.handoff && sort.kinds.size === 1 && sort.kinds.has(except.kind);
 }
 
 function unavailable(

@@ -26,7 +26,7 @@ export function acceptWaiting(
       accepted = host.sys.accept(listener.fd);
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      if (failed(host, listener, error.code)) continue;
+      if (failed(host, listener, "accept on", error.code)) continue;
       return;
     }
     if (accepted === null) return;
@@ -38,8 +38,16 @@ export function acceptWaiting(
   }
 }
 
-/** `true`: only this one connection is lost, the next may be taken. */
-function failed(host: HandoffHost, listener: BoundListener, code: string): boolean {
+/**
+ * Sees to an error of accept4(2), or of recvmsg(2) on a datagram socket.
+ * @returns whether only this one connection or datagram is lost, so that the next may be taken
+ */
+export function failed(
+  host: Pick<HandoffHost, "shortage" | "broken">,
+  listener: BoundListener,
+  doing: "accept on" | "read",
+  code: string,
+): boolean {
   const trouble = classifyAcceptError(code);
   switch (trouble) {
     case "transient":
@@ -48,7 +56,7 @@ function failed(host: HandoffHost, listener: BoundListener, code: string): boole
       host.shortage();
       return false;
     case "broken":
-      host.broken(listener, `cannot accept on ${listener.canonical}: ${code}`);
+      host.broken(listener, `cannot ${doing} ${listener.canonical}: ${code}`);
       return false;
     default:
       return unreachable(trouble);
@@ -82,5 +90,6 @@ export function remember({ id, listener, remote, local, credentials, acceptedAt 
       : formatSocketAddress(listener.kind, remote),
     local: formatSocketAddress(listener.kind, local),
     acceptedAt,
+    traffic: null,
   };
 }

@@ -10,6 +10,7 @@ import type { BoundListener } from "../net/listen.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Result } from "../util/result.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** One way of handing over, at work for one service. */
 export interface Handoff {
@@ -19,9 +20,22 @@ export interface Handoff {
   readable(listener: BoundListener): void;
   /** Whether the handoff itself has `listener` left alone for now (because a handler has it). */
   holds(listener: BoundListener): boolean;
+  /** Whether `listener` is watched even while nobody new may come in: what is for those who are in comes there too. */
+  readsOn(listener: BoundListener): boolean;
+  /** Somebody new may come in, perhaps after a while in which nobody might. */
+  resume(): void;
+  /** `listener`, which is of this service, is about to be closed. */
+  closing(listener: BoundListener): void;
   /** A handler that was started with `launch` has ended, and nothing that is to end with it is left. */
   gone(handler: HandlerRef): void;
 }
+
+/** Of a handoff that keeps nothing of what came by a listener: all that waits, waits in the kernel. */
+export const keepsNothing: Pick<Handoff, "readsOn" | "resume" | "closing"> = {
+  readsOn: () => false,
+  resume: () => {},
+  closing: () => {},
+};
 
 /** A handler as a handoff sees it. */
 export interface HandlerRef {
@@ -44,6 +58,8 @@ export interface HandoffHost {
   launch(arrange: Arrange, connection: Connection | null): Result<HandlerRef, SpawnFailure>;
   /** Ends the connection with its `refusal`, counted under `reason`. Keeps the descriptor. */
   refuse(incoming: Incoming, reason: RefusalReason, error?: string): void;
+  /** The same for a datagram, which has no descriptor and gets no answer; the addresses in canonical form. */
+  turnAway(remote: string, local: string, reason: RefusalReason, error?: string): void;
   /** Accepting has failed for want of descriptors or memory: nothing is accepted for a moment. */
   shortage(): void;
   /** Accepting works again. */
@@ -88,6 +104,8 @@ export interface Connection {
   readonly remote: string;
   readonly local: string;
   readonly acceptedAt: number;
+  /** Counted on the way where tinetd relays; `null` where it does not. */
+  readonly traffic: Readonly<Traffic> | null;
 }
 
 /** What one start gets, beside the plan of its service. */

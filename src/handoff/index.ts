@@ -3,12 +3,13 @@ import type { ServiceConfig } from "../config/config.ts";
 import type { Handoff, HandoffHost } from "./handoff.ts";
 import { createListen } from "./listen.ts";
 import { createStdio } from "./stdio.ts";
+import { createUdpRelay } from "./stdio-udp.ts";
 import { createWait } from "./wait.ts";
 
 type HandoffName = ServiceConfig["handoff"];
 
 const handoffs: Partial<Record<HandoffName, (host: HandoffHost) => Handoff>> = {
-  stdio: createStdio,
+  stdio: (host) => createStdio(host, createUdpRelay(host)),
   wait: createWait,
   listen: createListen,
 };

@@ -7,7 +7,13 @@
 import type { BoundListener } from "../net/listen.ts";
 import { isEmptied } from "../net/waiting.ts";
 import type { Timer } from "../util/clock.ts";
-import type { Handoff, HandoffHost, StandardDescriptors, Start } from "./handoff.ts";
+import {
+  type Handoff,
+  type HandoffHost,
+  keepsNothing,
+  type StandardDescriptors,
+  type Start,
+} from "./handoff.ts";
 
 /** How often the queues are looked at while fewer workers run than may. */
 const sampleMs = 250;
@@ -52,7 +58,7 @@ export function createListen(host: HandoffHost): Handoff {
     host.rewatch();
   }
 
-  return { accepts: false, readable: start, holds: () => workers.size > 0, gone };
+  return { ...keepsNothing, accepts: false, readable: start, holds: () => workers.size > 0, gone };
 }
 
 /** `listen_pid = "omit"` is for commands that are wrappers: their child could not show the pid that is expected. */

@@ -6,8 +6,10 @@ import type { Fd } from "../native/sys.ts";
 import { connectionVariables } from "../net/peer.ts";
 import { acceptWaiting, remember } from "./accept.ts";
 import type { Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
+import type { UdpRelay } from "./stdio-udp.ts";
 
-export function createStdio(host: HandoffHost): Handoff {
+/** A service may have stream and UDP listeners at once; `relay` has the latter. */
+export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
   const { connectionFd } = host.config;
   const serve = (incoming: Incoming) => {
     const started = host.launch(
@@ -18,10 +20,11 @@ export function createStdio(host: HandoffHost): Handoff {
     else host.refuse(incoming, "error", `${started.error.stage}: ${started.error.code}`);
   };
   return {
+    ...relay,
     accepts: true,
-    readable: (listener) => acceptWaiting(host, listener, serve),
+    readable: (listener) =>
+      listener.kind === "udp" ? relay.readable(listener) : acceptWaiting(host, listener, serve),
     holds: () => false,
-    gone: () => {},
   };
 }
 

@@ -9,7 +9,13 @@
  */
 import type { BoundListener } from "../net/listen.ts";
 import { isEmptied, takesDatagrams } from "../net/waiting.ts";
-import type { Handoff, HandoffHost, StandardDescriptors, Start } from "./handoff.ts";
+import {
+  type Handoff,
+  type HandoffHost,
+  keepsNothing,
+  type StandardDescriptors,
+  type Start,
+} from "./handoff.ts";
 
 /** After so many handlers that did not take it, a datagram is dropped. */
 const mostTries = 3;
@@ -65,6 +71,7 @@ export function createWait(host: HandoffHost): Handoff {
   }
 
   return {
+    ...keepsNothing,
     accepts: false,
     readable,
     holds: (listener) => [...turns.values()].some((turn) => turn.listener === listener),

@@ -61,6 +61,13 @@ export type DaemonEvent =
       code: number | null;
       signal: string | null;
       duration_ms: number;
+      /** `in` is what the client sent. Where tinetd could count it. */
+      bytes_in?: number;
+      bytes_out?: number;
+      /** Of a flow on UDP; `dropped` in either direction, for want of room or of a way. */
+      datagrams_in?: number;
+      datagrams_out?: number;
+      datagrams_dropped?: number;
     }
   | { event: "handler.started"; service: string; pid: number; connection?: number }
   | { event: "handler.ready"; service: string; pid: number }

@@ -25,6 +25,10 @@ export interface ListenerEvents {
   readable(listener: BoundListener): void;
   /** A handler has it for itself at the moment, so that it is not watched. */
   isHeld(listener: BoundListener): boolean;
+  /** It is watched even while the others are left alone. */
+  isReadOn(listener: BoundListener): boolean;
+  /** It is about to be closed. */
+  closing(listener: BoundListener): void;
 }
 
 interface Socket {
@@ -78,14 +82,14 @@ export class Listeners {
     await Promise.all(this.#slots.map((slot) => this.#bind(slot, generation)));
   }
 
-  /** Watches all, or none. */
+  /** Watches all, or none but those that are read on. */
   watch(on: boolean): void {
     if (this.#watching === on) return;
     this.#watching = on;
     this.rewatch();
   }
 
-  /** Which listeners a handler has for itself may have changed. */
+  /** Which listeners a handler has for itself, or which are read on, may have changed. */
   rewatch(): void {
     for (const slot of this.#slots) for (const socket of slot.sockets) this.#apply(socket);
   }
@@ -155,6 +159,7 @@ export class Listeners {
     slot.timer = null;
     slot.missing = null;
     for (const { listener, watch } of slot.sockets) {
+      this.#events.closing(listener);
       watch.close();
       closeListener(this.#world.sys, listener);
     }
@@ -162,7 +167,8 @@ export class Listeners {
   }
 
   #apply({ listener, watch }: Socket): void {
-    if (this.#watching && !this.#events.isHeld(listener)) watch.start(READABLE | DISCONNECT);
+    const wanted = this.#watching ? !this.#events.isHeld(listener) : this.#events.isReadOn(listener);
+    if (wanted) watch.start(READABLE | DISCONNECT);
     else watch.stop();
   }
 }

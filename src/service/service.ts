@@ -7,6 +7,7 @@ import type { ServiceConfig } from "../config/config.ts";
 import { remember } from "../handoff/accept.ts";
 import type { Arrange, Connection, HandlerRef, Handoff, HandoffHost, Incoming } from "../handoff/handoff.ts";
 import { createHandoff } from "../handoff/index.ts";
+import { describeTraffic } from "../handoff/traffic.ts";
 import type { RefusalReason } from "../log/events.ts";
 import type { ChildExit } from "../native/sys.ts";
 import { isShortage } from "../net/accept.ts";
@@ -57,6 +58,8 @@ export class Service {
       missing: (missing, again) => this.#missing(missing, again),
       readable: (listener) => this.#handoff.readable(listener),
       isHeld: (listener) => this.#handoff.holds(listener),
+      isReadOn: (listener) => this.#handoff.readsOn(listener),
+      closing: (listener) => this.#handoff.closing(listener),
     });
     this.#handoff = createHandoff(config.handoff, this.#host());
   }
@@ -111,7 +114,9 @@ export class Service {
           unreachable(effect);
       }
     }
-    this.listeners.watch(this.#isWatching());
+    const watching = this.#isWatching();
+    this.listeners.watch(watching);
+    if (watching) this.#handoff.resume();
   }
 
   /** Only who accepts can refuse: for a handler that does it by itself, clients always wait. */
@@ -202,6 +207,7 @@ export class Service {
       admit: () => admit(this.#load()),
       launch: (arrange, connection) => this.#launch(arrange, connection),
       refuse: (incoming, reason, error) => this.#refuse(incoming, reason, error),
+      turnAway: (remote, local, reason, error) => this.#turnAway(remote, local, reason, error),
       shortage: () => this.#shortage(),
       plenty: () => {
         this.#shortages = 0;
@@ -275,17 +281,16 @@ export class Service {
 
   #refuse(incoming: Incoming, reason: RefusalReason, error?: string): void {
     const { remote, local } = remember(incoming);
-    this.counters.refused[reason] = (this.counters.refused[reason] ?? 0) + 1;
-    const why = error === undefined ? {} : { error: `cannot start "${this.config.name}": ${error}` };
-    this.#world.emit({
-      event: "connection.refused",
-      service: this.config.name,
-      reason,
-      remote,
-      local,
-      ...why,
-    });
+    const why = error === undefined ? undefined : `cannot start "${this.config.name}": ${error}`;
+    this.#turnAway(remote, local, reason, why);
     this.#world.farewells.say(incoming.fd, this.#refusal);
+  }
+
+  #turnAway(remote: string, local: string, reason: RefusalReason, error?: string): void {
+    const { name: service } = this.config;
+    const why = error === undefined ? {} : { error };
+    this.counters.refused[reason] = (this.counters.refused[reason] ?? 0) + 1;
+    this.#world.emit({ event: "connection.refused", service, reason, remote, local, ...why });
   }
 
   /** What cannot be put right makes the listener useless to the next handler: it is bound anew. */
@@ -303,16 +308,9 @@ export class Service {
     const message = this.#world.sys.receiveMessage(listener.fd, Buffer.alloc(65_536));
     if (message === null) return;
     for (const fd of message.fds) this.#world.sys.close(fd);
-    this.counters.refused.error = (this.counters.refused.error ?? 0) + 1;
-    this.#world.emit({
-      event: "connection.refused",
-      service: this.config.name,
-      reason: "error",
-      remote:
-        message.from === null ? listener.canonical : formatSocketAddress(listener.kind, unmap(message.from)),
-      local: listener.canonical,
-      error: `datagram of ${message.length} bytes dropped: ${why}`,
-    });
+    const { canonical: local, kind } = listener;
+    const remote = message.from === null ? local : formatSocketAddress(kind, unmap(message.from));
+    this.#turnAway(remote, local, "error", `datagram of ${message.length} bytes dropped: ${why}`);
   }
 
   #gone(handler: Handler, exit: ChildExit): void {
@@ -332,15 +330,15 @@ export class Service {
         code: exit.code,
         signal,
         duration_ms: Math.round(this.#world.clock.now() - connection.acceptedAt),
+        ...(connection.traffic === null ? {} : describeTraffic(connection.traffic)),
       });
       this.#world.total.remove();
     }
-    const handlers = this.handlers.size;
-    if (handlers === 0) {
-      this.#dispatch({ type: "handlers", handlers });
-      for (const resolve of this.#whenEmpty.splice(0)) resolve();
-    }
-    this.#dispatch({ type: "room", reason: "limit", handlers });
+    // Room first: what waits in the handoff may take it at once, and then this was not the last handler.
+    this.#dispatch({ type: "room", reason: "limit", handlers: this.handlers.size });
+    if (this.handlers.size > 0) return;
+    this.#dispatch({ type: "handlers", handlers: 0 });
+    for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 
   #load(): Load {

@@ -50,6 +50,21 @@ describe("what is not available yet", () => {
     expect(problemLines(text, { availability })).toEqual(lines.map((line) => `/t.toml:${line}`));
   });
 
+  test("a key that one sort of service has already", () => {
+    const udp = {
+      ...availability,
+      endpoints: {},
+      except: { idle_timeout: { handoff: "stdio", kind: "udp" } },
+    } as const;
+    const service = (rest: string) => `[services.s]\nidle_timeout = "1m"\ncommand = "x"\n${rest}`;
+    const missing = ["/t.toml:2:1: `idle_timeout` is not available yet (it comes with workers)"];
+    const problems = (rest: string) => problemLines(service(rest), { availability: udp });
+    expect(problems('listen = ["udp://*:1", "udp6://*:2"]')).toEqual([]);
+    expect(problems('listen = ["udp://*:1", "tcp://*:1"]')).toEqual(missing);
+    expect(problems('listen = "udp://*:1"\nhandoff = "wait"')).toEqual(missing);
+    expect(problems('listen = "tcp://*:1"')).toEqual(missing);
+  });
+
   test.each([
     `${base}rate = "off"`,
     `${base}source_prefix = { v4 = 32 }`,

@@ -1,0 +1,178 @@
+/**
+ * `stdio` on UDP: a handler for each peer, to which tinetd relays (flow.ts). A peer is an address and a port, and the
+ * address of ours that it asked: who asks two of them has two handlers, and each answers from its own.
+ *
+ * The socket is one queue for all peers. So while anybody is served it is read on, whatever limit has been reached, and
+ * who must wait for a handler waits here (waiting-peers.ts), within bounds, and beyond them is turned away under
+ * `limit`. While nobody is served and nobody may come in, the socket is left alone, and the kernel's queue is what
+ * people wait in, as for TCP.
+ *
+ * An empty datagram starts a flow and is passed on like any other. A handler cannot tell it from the end of file; if it
+ * ends then, what came after goes to the next one.
+ */
+import type { RefusalReason } from "../log/events.ts";
+import { isSystemError } from "../native/sys.ts";
+import { isShortage } from "../net/accept.ts";
+import { formatSocketAddress } from "../net/address.ts";
+import {
+  askForDestinations,
+  type Datagram,
+  describeRoute,
+  receiveDatagram,
+  routeKey,
+} from "../net/datagram.ts";
+import type { BoundListener } from "../net/listen.ts";
+import { failed, remember } from "./accept.ts";
+import { Flow } from "./flow.ts";
+import type { Handoff, HandoffHost, Incoming } from "./handoff.ts";
+import { startStdio } from "./stdio.ts";
+import { type Peer, type WaitingPeer, WaitingPeers } from "./waiting-peers.ts";
+
+/** After so many datagrams in a row the other services get their turn. */
+const datagramsPerTurn = 32;
+
+/** The part of a handoff that is about its UDP listeners. */
+export type UdpRelay = Pick<Handoff, "readable" | "readsOn" | "resume" | "closing" | "gone">;
+
+export function createUdpRelay(host: HandoffHost): UdpRelay {
+  /** Those who take datagrams, by `routeKey`, for each listener that has been read. */
+  const flows = new Map<BoundListener, Map<string, Flow>>();
+  /** By the handler's pid: also flows that have been told the end. */
+  const served = new Map<number, Flow>();
+  const waiting = new WaitingPeers();
+
+  const readsOn = (listener: BoundListener) => (flows.get(listener)?.size ?? 0) > 0;
+
+  function readable(listener: BoundListener): void {
+    const peers = flowsOf(listener);
+    for (let turn = 0; turn < datagramsPerTurn && (host.mayGoOn() || peers.size > 0); turn++) {
+      const datagram = receive(listener);
+      if (datagram === null) return;
+      const key = routeKey(listener, datagram);
+      const flow = peers.get(key);
+      const { remote, asked, data } = datagram;
+      if (flow === undefined) arrived({ key, listener, route: { remote, asked } }, data);
+      else flow.give(data);
+    }
+  }
+
+  function flowsOf(listener: BoundListener): Map<string, Flow> {
+    let peers = flows.get(listener);
+    if (peers === undefined) {
+      askForDestinations(host.sys, listener);
+      peers = new Map();
+      flows.set(listener, peers);
+    }
+    return peers;
+  }
+
+  /** `null`: nothing waits, or what is wrong has been seen to. */
+  function receive(listener: BoundListener): Datagram | null {
+    try {
+      return receiveDatagram(host.sys, listener);
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      // An error that was pending has stopped the watch.
+      if (failed(host, listener, "read", error.code)) host.rewatch();
+      return null;
+    }
+  }
+
+  /** The first datagram of a peer, or a further one of a peer who waits. */
+  function arrived(peer: Peer, data: Uint8Array): void {
+    const objection = host.admit();
+    if (waiting.has(peer.key) || !host.mayGoOn()) {
+      if (!waiting.add(peer, data)) turnAway({ ...peer, datagrams: [data] }, objection ?? "limit");
+    } else if (objection !== null) turnAway({ ...peer, datagrams: [data] }, objection);
+    else start({ ...peer, datagrams: [data] });
+  }
+
+  function resume(): void {
+    while (host.mayGoOn()) {
+      const peer = waiting.shift();
+      if (peer === null) return;
+      const objection = host.admit();
+      if (objection === null) start(peer);
+      else turnAway(peer, objection);
+    }
+  }
+
+  function turnAway(peer: WaitingPeer, reason: RefusalReason, error?: string): void {
+    const { remote, local } = describeRoute(peer.listener, peer.route);
+    for (const _ of peer.datagrams) {
+      host.turnAway(formatSocketAddress("udp", remote), formatSocketAddress("udp", local), reason, error);
+    }
+  }
+
+  function start(peer: WaitingPeer): void {
+    const { key, listener, route, datagrams } = peer;
+    const flow = open(peer);
+    if (flow === null) return;
+    const peers = flowsOf(listener);
+    // Known before the launch: that may reach the limit, and then the listener is watched for the sake of its flows.
+    peers.set(key, flow);
+    for (const data of datagrams) flow.give(data);
+    const incoming: Incoming = {
+      fd: flow.pair.handlerEnd,
+      listener,
+      ...describeRoute(listener, route),
+      credentials: null,
+      id: host.nextConnection(),
+      acceptedAt: host.clock.now(),
+    };
+    const started = host.launch((standard) => startStdio(incoming, host.config.connectionFd, standard), {
+      ...remember(incoming),
+      traffic: flow.traffic,
+    });
+    if (started.ok) {
+      served.set(started.value.pid, flow);
+      flow.serve(started.value);
+      return;
+    }
+    const { stage, code } = started.error;
+    forget(flow);
+    const left = { ...peer, datagrams: flow.ended() };
+    if (isShortage(code)) waiting.putBack(left);
+    else turnAway(left, "error", `cannot start "${host.config.name}": ${stage}: ${code}`);
+  }
+
+  /** `null`: no descriptor is left, and the peer waits until some are. */
+  function open(peer: WaitingPeer): Flow | null {
+    try {
+      return new Flow(host, peer, forget);
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      waiting.putBack({ ...peer, datagrams: peer.datagrams.map((data) => Uint8Array.from(data)) });
+      host.shortage();
+      return null;
+    }
+  }
+
+  /** The flow takes no more datagrams; the peer's next one starts another. */
+  function forget(flow: Flow): void {
+    const { key, listener } = flow.peer;
+    const peers = flows.get(listener);
+    if (peers?.get(key) !== flow) return;
+    peers.delete(key);
+    if (peers.size === 0) host.rewatch();
+  }
+
+  function gone({ pid }: { pid: number }): void {
+    const flow = served.get(pid);
+    if (flow === undefined) return;
+    served.delete(pid);
+    forget(flow);
+    const datagrams = flow.ended();
+    if (datagrams.length > 0) waiting.putBack({ ...flow.peer, datagrams });
+  }
+
+  function closing(listener: BoundListener): void {
+    flows.delete(listener);
+    for (const flow of served.values()) {
+      if (flow.peer.listener === listener) flow.cut("its listener was closed");
+    }
+    for (const peer of waiting.remove(listener)) turnAway(peer, "limit");
+  }
+
+  return { readable, readsOn, resume, closing, gone };
+}
