@@ -17,6 +17,11 @@ const project = (name: string, testTimeout: number) => ({
 export default defineConfig({
   test: {
     reporters: ["default"],
-    projects: [project("unit", 5_000), project("native", 20_000), project("e2e", 60_000), project("compat", 120_000)],
+    projects: [
+      project("unit", 5_000),
+      project("native", 20_000),
+      project("e2e", 60_000),
+      project("compat", 120_000),
+    ],
   },
 });
