@@ -1,4 +1,5 @@
 /** `tinetd serve LISTEN... [options] -- COMMAND`: one service with no file. */
+import { resolve } from "node:path";
 import { serviceFromOptions, serviceOptions } from "../config/options.ts";
 import { type CliContext, type Command, CommandFailure, exitCode, type OptionValues } from "./command.ts";
 import { configurationFailure, ownUid } from "./configuration.ts";
@@ -29,9 +30,12 @@ export const serve: Command = {
 };
 
 /** What stands behind the first `--`; a built-in has no command. */
-function commandOf({ program }: CliContext): readonly string[] {
+function commandOf({ program, workingDirectory }: CliContext): readonly string[] {
   const end = program.argv.indexOf("--");
-  return end < 0 ? [] : program.argv.slice(end + 1);
+  const [file = "", ...args] = end < 0 ? [] : program.argv.slice(end + 1);
+  if (file === "") return [];
+  // As in a shell, from the folder where the command was typed.
+  return [/^\.{1,2}\//.test(file) ? resolve(workingDirectory, file) : file, ...args];
 }
 
 function valuesOf(options: OptionValues): Record<string, string> {

@@ -1,4 +1,5 @@
 /** Checks one service and puts its defaults in place. */
+import { posix } from "node:path";
 import type { EndpointKind } from "../net/address.ts";
 import type { ListenerConfig, ServiceConfig } from "./config.ts";
 import type { ApplyDefaults, PartialValues } from "./defaults.ts";
@@ -178,11 +179,17 @@ function made(
     name,
     position: table.at([], "key"),
     handoff,
-    command: (values.command as string[] | null) ?? [],
+    command: fromFolder((values.command as string[] | null) ?? [], table.at([], "key").file),
     noNewPrivileges: (values.noNewPrivileges as boolean | null) ?? !isRoot,
     listeners,
     keyPositions: { ...defaults.keyPositions, ...table.keyPositions() },
   };
+}
+
+/** A program that is named by its place beside the file is found wherever the daemon was started. */
+function fromFolder(command: string[], file: string): string[] {
+  const [program = "", ...args] = command;
+  return /^\.{1,2}\//.test(program) ? [posix.resolve(posix.dirname(file), program), ...args] : command;
 }
 
 function asTable(value: unknown): Record<string, unknown> {

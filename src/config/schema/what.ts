@@ -41,7 +41,8 @@ export const whatKeys = {
   command: optional(command, {
     description:
       "The program and its arguments. A text is split into words as a shell does it, but no shell runs. The program " +
-      "is an absolute path, or a name to find along PATH.",
+      "is an absolute path, one that begins with `./` or `../` (from the folder of this file), or a name to find " +
+      "along PATH.",
     example: ["/usr/sbin/sshd", "-i"],
     alsoCalled: ["cmd", "exec", "exec_start", "program", "server", "run"],
   }),

@@ -122,7 +122,9 @@ describe("problems are told in the words of the command line", () => {
       {},
       ["bin/cat"],
       1000,
-      ['command line: command: the program "bin/cat" must be an absolute path, or a name to find along PATH'],
+      [
+        'command line: command: the program "bin/cat" must be an absolute path, a path that begins with ./, or a name to find along PATH',
+      ],
     ],
     [
       ["7", "7"],

@@ -162,7 +162,7 @@ describe("wrong values", () => {
     ['command = ""', '3:11: command: expected a program, not ""'],
     [
       'command = "bin/x"',
-      '3:11: command: the program "bin/x" must be an absolute path, or a name to find along PATH',
+      '3:11: command: the program "bin/x" must be an absolute path, a path that begins with ./, or a name to find along PATH',
     ],
     ['command = ["cat", 5]', "3:19: command: expected a word of the command, not 5"],
     ["command = 5", "3:11: command: expected a program with its arguments, as a list or as one text, not 5"],

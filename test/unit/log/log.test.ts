@@ -1,4 +1,4 @@
-import { describe as group, expect, test } from "vitest";
+import { expect, describe as group, test } from "vitest";
 import { cleanText } from "../../../src/log/clean.ts";
 import { describe, levelOf } from "../../../src/log/describe.ts";
 import { prettyLine } from "../../../src/log/pretty.ts";
@@ -16,7 +16,12 @@ group("text from outside", () => {
 });
 
 test("an event has a level and a sentence", () => {
-  const failed = { event: "service.failed", service: "ssh", reason: "address in use", retry_ms: 1000 } as const;
+  const failed = {
+    event: "service.failed",
+    service: "ssh",
+    reason: "address in use",
+    retry_ms: 1000,
+  } as const;
   expect(levelOf(failed)).toBe("error");
   expect(describe(failed)).toBe("address in use, retrying in 1.0s");
   expect(levelOf({ event: "service.state", service: "ssh", state: "active" })).toBe("debug");

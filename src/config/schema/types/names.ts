@@ -132,7 +132,7 @@ export const variableValue: z.ZodType<string> = parsed<string | number | boolean
   (value) => value,
 );
 
-/** A list of words; a text is split as a shell does it. The program is absolute, or found along PATH. */
+/** A list of words; a text is split as a shell does it. The program is a path that says where it begins, or a name. */
 export const command: z.ZodType<string[]> = parsed<string | string[], string[]>(
   z.union([text(), z.array(text("a word of the command"))], {
     error: () => "expected a program with its arguments, as a list or as one text",
@@ -142,9 +142,9 @@ export const command: z.ZodType<string[]> = parsed<string | string[], string[]>(
     if (!split.ok) return err({ message: `${split.error}: ${JSON.stringify(input)}` });
     const program = split.value[0] ?? "";
     if (program === "") return err({ message: "expected a program" });
-    if (program.includes("/") && !program.startsWith("/")) {
+    if (program.includes("/") && !/^\.{0,2}\//.test(program)) {
       return err({
-        message: `the program ${JSON.stringify(program)} must be an absolute path, or a name to find along PATH`,
+        message: `the program ${JSON.stringify(program)} must be an absolute path, a path that begins with ./, or a name to find along PATH`,
       });
     }
     return ok(split.value);
