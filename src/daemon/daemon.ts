@@ -70,6 +70,7 @@ export class Daemon {
       inherited: world.inherited,
       farewells: this.#farewells,
       lend: (action) => this.#reserve.lend(action),
+      spare: () => this.#reserve.refill(),
       nextConnection: () => ++this.#connections,
     };
     const enabled = [...config.services.values()].filter((service) => service.enabled);
@@ -135,6 +136,7 @@ export class Daemon {
     timer?.cancel();
     this.#control?.close();
     this.#farewells.close();
+    for (const service of this.#services) service.close();
     this.#reserve.close();
     sys.close(this.#diag);
     sys.close(nothing);

@@ -32,12 +32,14 @@ export class Reserve {
     }
   }
 
-  /** Takes back what was lent, as far as there is room. */
-  refill(): void {
+  /** Takes back what was lent, as far as there is room. @returns whether the reserve is whole */
+  refill(): boolean {
     try {
       while (this.#held.length < this.#size) this.#held.push(this.#sys.dup(this.#source));
+      return true;
     } catch (error) {
       if (!isSystemError(error)) throw error;
+      return false;
     }
   }
 

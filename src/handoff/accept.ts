@@ -26,11 +26,10 @@ export function acceptWaiting(
       accepted = host.sys.accept(listener.fd);
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      if (failed(host, listener, "accept on", error.code)) continue;
+      if (failed(host, listener, "accept", error.code)) continue;
       return;
     }
     if (accepted === null) return;
-    host.plenty();
     const incoming = describe(host, listener, accepted);
     const objection = host.admit();
     if (objection === null) take(incoming);
@@ -45,7 +44,7 @@ export function acceptWaiting(
 export function failed(
   host: Pick<HandoffHost, "shortage" | "broken">,
   listener: BoundListener,
-  doing: "accept on" | "read",
+  doing: "accept" | "read",
   code: string,
 ): boolean {
   const trouble = classifyAcceptError(code);
@@ -56,7 +55,7 @@ export function failed(
       host.shortage();
       return false;
     case "broken":
-      host.broken(listener, `cannot ${doing} ${listener.canonical}: ${code}`);
+      host.broken(listener, `${doing}: ${code}`);
       return false;
     default:
       return unreachable(trouble);

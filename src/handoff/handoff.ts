@@ -62,8 +62,6 @@ export interface HandoffHost {
   turnAway(remote: string, local: string, reason: RefusalReason, error?: string): void;
   /** Accepting has failed for want of descriptors or memory: nothing is accepted for a moment. */
   shortage(): void;
-  /** Accepting works again. */
-  plenty(): void;
   /** The listener is of no use any more: it is closed and bound anew. */
   broken(listener: BoundListener, reason: string): void;
 

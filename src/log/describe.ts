@@ -45,7 +45,7 @@ export function describe(event: DaemonEvent): string {
     case "service.listening":
       return `"${event.service}" listens on ${event.address}`;
     case "service.failed":
-      return `${event.reason}${event.retry_ms === null ? "" : `, retrying in ${seconds(event.retry_ms)}`}`;
+      return `"${event.service}" cannot ${event.address === undefined ? "run" : `listen on ${event.address}`}: ${event.reason}${event.retry_ms === null ? "" : `, retrying in ${seconds(event.retry_ms)}`}`;
     case "service.recovered":
       return `"${event.service}" recovered${event.address === undefined ? "" : ` on ${event.address}`}`;
     case "service.state":

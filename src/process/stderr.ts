@@ -3,6 +3,7 @@
  * line is logged with the pid that wrote it.
  */
 import { constants, openSync } from "node:fs";
+import { StringDecoder } from "node:string_decoder";
 import type { Fd, Sys, Watch } from "../native/sys.ts";
 import { isSystemError, READABLE } from "../native/sys.ts";
 import type { Clock } from "../util/clock.ts";
@@ -35,6 +36,11 @@ const longestLine = 1024;
 const linesPerSecond = 100;
 const pauseMs = 250;
 
+/** Of all pipes: what is read is taken out before the next read. */
+const scratch = Buffer.allocUnsafe(16 * 1024);
+/** How much a pipe holds by default (pipe(7)). */
+const pipeBytes = 64 * 1024;
+
 /**
  * The daemon's end of one handler's stderr pipe: cuts what comes into lines. A flood is dropped and counted, and the
  * pipe is left alone for a moment, so that the one who floods waits and nobody else does.
@@ -46,7 +52,7 @@ export class StderrPipe {
   readonly #watch: Watch;
   readonly #onLine: (text: string, dropped: number) => void;
   readonly #onEnd: () => void;
-  readonly #buffer = Buffer.allocUnsafe(16 * 1024);
+  readonly #decoder = new StringDecoder("utf8");
   #partial = "";
   #windowStart: number;
   #lines = 0;
@@ -75,7 +81,13 @@ export class StderrPipe {
     this.#watch.start(READABLE);
   }
 
-  close(): void {
+  /** Takes what is there now, and closes, though writers may be left. */
+  finish(): void {
+    for (let left = pipeBytes; left > 0 && !this.#closed; left -= scratch.length) this.#read();
+    this.#close();
+  }
+
+  #close(): void {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#partial !== "") this.#line(this.#partial);
@@ -87,18 +99,18 @@ export class StderrPipe {
   #read(): void {
     let length: number | null;
     try {
-      length = this.#sys.read(this.#fd, this.#buffer);
+      length = this.#sys.read(this.#fd, scratch);
     } catch (error) {
       if (!isSystemError(error)) throw error;
       length = 0;
     }
     if (length === null) return;
     if (length === 0) {
-      this.close();
+      this.#close();
       this.#onEnd();
       return;
     }
-    const lines = (this.#partial + this.#buffer.toString("utf8", 0, length)).split("\n");
+    const lines = (this.#partial + this.#decoder.write(scratch.subarray(0, length))).split("\n");
     this.#partial = (lines.pop() ?? "").slice(0, longestLine);
     for (const line of lines) this.#line(line);
     if (this.#dropped > 0) this.#pause();

@@ -91,6 +91,12 @@ export class Launcher {
     this.#madeDirectories = [];
   }
 
+  /** Takes what stands in the pipes now and closes them, whoever may still hold their other ends. */
+  finish(): void {
+    for (const pipe of this.#pipes) pipe.finish();
+    this.#pipes.clear();
+  }
+
   #release(): void {
     const stderr = this.#prepared?.stderr;
     if (stderr?.kind === "shared" && stderr.owned) this.#world.sys.close(stderr.fd);

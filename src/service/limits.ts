@@ -11,6 +11,9 @@ export function retryWaitMs(failures: number): number {
   return Math.min(longestWaitMs, shortestWaitMs * 2 ** Math.min(failures - 1, 16));
 }
 
+/** A shortage of descriptors that comes back sooner is still the same one: it is not logged again. */
+export const calmAfterShortageMs = 10_000;
+
 /** While descriptors are short, accepting is tried again sooner: 100 ms, 200 ms ... 5 s. */
 export function shortageWaitMs(failures: number): number {
   return Math.min(5_000, 100 * 2 ** Math.min(failures - 1, 16));

@@ -13,6 +13,7 @@ import type { World } from "./world.ts";
 
 /** A declared listener that is not bound at the moment. */
 export interface MissingListener {
+  /** Canonical. */
   address: string;
   reason: string;
   /** When it is tried again, on the monotonic clock. */
@@ -108,7 +109,7 @@ export class Listeners {
     const slot = this.#slots.find(({ sockets }) => sockets.some((socket) => socket.listener === listener));
     if (slot === undefined) return;
     this.#release(slot);
-    this.#retry(slot, reason, this.#generation);
+    this.#retry(slot, listener.canonical, reason, this.#generation);
   }
 
   async #bind(slot: Slot, generation: number): Promise<void> {
@@ -119,7 +120,7 @@ export class Listeners {
       return;
     }
     if (!outcome.ok) {
-      this.#retry(slot, outcome.error.reason, generation);
+      this.#retry(slot, outcome.error.address, outcome.error.reason, generation);
       return;
     }
     const recovered = slot.failures > 0;
@@ -138,15 +139,15 @@ export class Listeners {
   /** A listening socket has no other end that could hang up: a handler that shared it has shut it down for all. */
   #ready(listener: BoundListener, events: number): void {
     if ((events & DISCONNECT) !== 0 && listener.kind !== "fifo" && takesConnections(listener.kind)) {
-      this.reopen(listener, `${listener.canonical} was shut down by a handler`);
+      this.reopen(listener, "a handler has shut it down");
     } else this.#events.readable(listener);
   }
 
-  #retry(slot: Slot, reason: string, generation: number): void {
+  #retry(slot: Slot, address: string, reason: string, generation: number): void {
     slot.failures += 1;
     const waitMs = retryWaitMs(slot.failures);
     const again = slot.missing?.reason === reason;
-    slot.missing = { address: slot.declared.declared, reason, retryAt: this.#world.clock.now() + waitMs };
+    slot.missing = { address, reason, retryAt: this.#world.clock.now() + waitMs };
     slot.timer = this.#world.clock.after(waitMs, () => {
       slot.timer = null;
       void this.#bind(slot, generation);

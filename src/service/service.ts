@@ -23,7 +23,14 @@ import { unreachable } from "../util/unreachable.ts";
 import { type Counters, newCounters } from "./counters.ts";
 import type { Handler } from "./handler.ts";
 import { Launcher } from "./launcher.ts";
-import { countFailure, noFailures, retryWaitMs, type StartHistory, shortageWaitMs } from "./limits.ts";
+import {
+  calmAfterShortageMs,
+  countFailure,
+  noFailures,
+  retryWaitMs,
+  type StartHistory,
+  shortageWaitMs,
+} from "./limits.ts";
 import { Listeners, type MissingListener } from "./listeners.ts";
 import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.ts";
 import type { World } from "./world.ts";
@@ -41,8 +48,9 @@ export class Service {
   /** Ends `limited`, `failed` and `paused` at their `until`. */
   #timer: Timer | null = null;
   #starts: StartHistory = noFailures;
-  /** Times in a row that no descriptor was left. */
+  /** Times in a row that no descriptor was left, and when that was last. */
   #shortages = 0;
+  #shortAt = Number.NEGATIVE_INFINITY;
   /** Times in a row that the machine lacked something. */
   #unfit = 0;
   #opening: Promise<void> = Promise.resolve();
@@ -56,7 +64,7 @@ export class Service {
     this.listeners = new Listeners(world, config.listeners, {
       bound: (listener, recovered) => this.#bound(listener, recovered),
       missing: (missing, again) => this.#missing(missing, again),
-      readable: (listener) => this.#handoff.readable(listener),
+      readable: (listener) => this.#readable(listener),
       isHeld: (listener) => this.#handoff.holds(listener),
       isReadOn: (listener) => this.#handoff.readsOn(listener),
       closing: (listener) => this.#handoff.closing(listener),
@@ -84,6 +92,11 @@ export class Service {
   async stop(): Promise<void> {
     this.#dispatch({ type: "stop" });
     if (this.handlers.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+  }
+
+  /** The end of the daemon, after `stop`: what leftovers of handlers may still write to stderr is not read any more. */
+  close(): void {
+    this.#launcher.finish();
   }
 
   /** SIGKILL to every handler: the end of a shutdown that took too long. */
@@ -132,9 +145,7 @@ export class Service {
     const inMs = until === null ? null : Math.max(0, until - this.#world.clock.now());
     // A service that is unbound is tried again by its listeners, one by one, and by `#open`.
     if (inMs !== null && !(state.name === "failed" && state.cause === "unbound")) {
-      this.#timer = this.#world.clock.after(inMs, () =>
-        this.#dispatch({ type: "due", handlers: this.handlers.size }),
-      );
+      this.#timer = this.#world.clock.after(inMs, () => this.#due());
     }
     if (state.name === "limited" && state.reason === "total") {
       this.#world.total.wait(() =>
@@ -153,6 +164,12 @@ export class Service {
       ...reason,
       ...untilMs,
     });
+  }
+
+  /** `until` has come. */
+  #due(): void {
+    if (this.#isShort() && !this.#world.spare()) this.#shortage();
+    else this.#dispatch({ type: "due", handlers: this.handlers.size });
   }
 
   // -- listeners ----------------------------------------------------------------------------------------------------
@@ -191,7 +208,15 @@ export class Service {
       const retry_ms = Math.round(retryAt - this.#world.clock.now());
       this.#world.emit({ event: "service.failed", service, address, reason, retry_ms });
     }
-    if (this.listeners.bound.length === 0) this.#dispatch({ type: "lost", reason, until: retryAt });
+    if (this.listeners.bound.length > 0) return;
+    this.#dispatch({ type: "lost", reason: `${address}: ${reason}`, until: retryAt });
+  }
+
+  /** The total and the descriptors are shared: other services may have used them up since this one looked. */
+  #readable(listener: BoundListener): void {
+    if (this.#isWatching()) this.#checkLimit();
+    if (this.#isWatching() && !this.#world.spare()) this.#shortage();
+    this.#handoff.readable(listener);
   }
 
   // -- what the handoff asks for ------------------------------------------------------------------------------------
@@ -209,9 +234,6 @@ export class Service {
       refuse: (incoming, reason, error) => this.#refuse(incoming, reason, error),
       turnAway: (remote, local, reason, error) => this.#turnAway(remote, local, reason, error),
       shortage: () => this.#shortage(),
-      plenty: () => {
-        this.#shortages = 0;
-      },
       broken: (listener, reason) => this.listeners.reopen(listener, reason),
       listeners: () => this.listeners.bound,
       rewatch: () => this.listeners.rewatch(),
@@ -228,12 +250,26 @@ export class Service {
   #launch(arrange: Arrange, connection: Connection | null): Result<HandlerRef, SpawnFailure> {
     const start = () =>
       this.#launcher.start(arrange, connection, (handler, exit) => this.#gone(handler, exit));
-    let started = start();
-    // The connection took the last descriptor: its handler is started from the reserve, and no further one accepted.
-    if (!started.ok && isShortage(started.error.code)) started = this.#world.lend(start);
+    const started = start();
+    if (!started.ok && isShortage(started.error.code)) return this.#launchFromReserve(start, connection);
+    this.#launched(started, connection);
+    return started;
+  }
+
+  /** The connection took the last descriptor: its handler still gets some, and no further connection is accepted. */
+  #launchFromReserve(
+    start: () => Result<Handler, SpawnFailure>,
+    connection: Connection | null,
+  ): Result<HandlerRef, SpawnFailure> {
+    const started = this.#world.lend(start);
+    this.#launched(started, connection);
+    if (started.ok) this.#shortage();
+    return started;
+  }
+
+  #launched(started: Result<Handler, SpawnFailure>, connection: Connection | null): void {
     if (started.ok) this.#started(started.value, connection);
     else this.#startFailed(started.error);
-    return started;
   }
 
   #started(handler: Handler, connection: Connection | null): void {
@@ -252,6 +288,11 @@ export class Service {
       emit({ event: "handler.started", service, pid: handler.pid, connection: id });
     }
     if (this.handlers.size === 1) this.#dispatch({ type: "handlers", handlers: 1 });
+    this.#checkLimit();
+  }
+
+  /** With `on_limit = "queue"` nothing is accepted at a limit: what was accepted could not be put back. */
+  #checkLimit(): void {
     const limit = this.config.onLimit === "queue" ? reachedLimit(this.#load()) : null;
     if (limit !== null) this.#dispatch({ type: "full", reason: limit, until: null });
   }
@@ -274,9 +315,14 @@ export class Service {
 
   /** No descriptor or memory is left: nothing is accepted for a moment, then it is tried again. */
   #shortage(): void {
-    this.#shortages += 1;
-    const until = this.#world.clock.now() + shortageWaitMs(this.#shortages);
-    this.#dispatch({ type: "full", reason: "descriptors", until });
+    const now = this.#world.clock.now();
+    this.#shortages = now - this.#shortAt < calmAfterShortageMs ? this.#shortages + 1 : 1;
+    this.#shortAt = now;
+    this.#dispatch({ type: "full", reason: "descriptors", until: now + shortageWaitMs(this.#shortages) });
+  }
+
+  #isShort(): boolean {
+    return this.#state.name === "limited" && this.#state.reason === "descriptors";
   }
 
   #refuse(incoming: Incoming, reason: RefusalReason, error?: string): void {
@@ -298,10 +344,7 @@ export class Service {
     const { failures } = repairListener(this.#world.sys, listener);
     const [first] = failures;
     if (first === undefined) return;
-    this.listeners.reopen(
-      listener,
-      `a handler has changed ${first.option} on ${listener.canonical}: ${first.reason}`,
-    );
+    this.listeners.reopen(listener, `a handler has changed ${first.option}: ${first.reason}`);
   }
 
   #dropDatagram(listener: BoundListener, why: string): void {
@@ -336,6 +379,9 @@ export class Service {
     }
     // Room first: what waits in the handoff may take it at once, and then this was not the last handler.
     this.#dispatch({ type: "room", reason: "limit", handlers: this.handlers.size });
+    if (this.#isShort() && this.#world.spare()) {
+      this.#dispatch({ type: "room", reason: "descriptors", handlers: this.handlers.size });
+    }
     if (this.handlers.size > 0) return;
     this.#dispatch({ type: "handlers", handlers: 0 });
     for (const resolve of this.#whenEmpty.splice(0)) resolve();

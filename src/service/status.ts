@@ -47,8 +47,11 @@ function describeExit(exit: Counters["lastExit"]) {
 function describeFailure(service: Service, clock: Clock): string | null {
   const inSeconds = (at: number) => `retrying in ${Math.max(0, Math.ceil((at - clock.now()) / 1000))}s`;
   const { missing } = service.listeners;
-  if (missing.length > 0)
-    return missing.map(({ reason, retryAt }) => `${reason}, ${inSeconds(retryAt)}`).join("; ");
+  if (missing.length > 0) {
+    return missing
+      .map(({ address, reason, retryAt }) => `${address}: ${reason}, ${inSeconds(retryAt)}`)
+      .join("; ");
+  }
   const { state } = service;
   if (state.name !== "failed" && state.name !== "limited") return null;
   return state.until === null ? state.reason : `${state.reason}, ${inSeconds(state.until)}`;

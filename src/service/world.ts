@@ -23,6 +23,8 @@ export interface World {
   farewells: Farewells;
   /** Runs `action` once more with reserved descriptors free, after it failed for want of one. */
   lend<T>(action: () => T): T;
+  /** Whether all reserved descriptors are there, so that whoever is accepted will also get its handler. */
+  spare(): boolean;
   /** A number that no connection had before. */
   nextConnection(): number;
 }

@@ -1,7 +1,8 @@
 /** Clients of the services under test: a stream that is read by lines or whole, and datagrams. */
 import { createSocket, type Socket as DatagramSocket, type RemoteInfo } from "node:dgram";
 import { on, once } from "node:events";
-import { createConnection, type Socket } from "node:net";
+import { createConnection, Socket } from "node:net";
+import { loadSys } from "../../../src/native/sys.ts";
 
 /** A port of 127.0.0.1, the path of a Unix socket (`@name`: abstract), or a host and port. */
 export type Target = number | string | { host: string; port: number };
@@ -24,6 +25,7 @@ export interface Client extends AsyncDisposable {
 
 /** Connects, or rejects as the kernel does (ECONNREFUSED ...). */
 export async function connect(target: Target): Promise<Client> {
+  if (typeof target === "string" && target.startsWith("@")) return clientOf(connectAbstract(target));
   const socket = createConnection({ ...destination(target), allowHalfOpen: true });
   await once(socket, "connect");
   return clientOf(socket);
@@ -76,8 +78,20 @@ export async function datagramClient(): Promise<DatagramClient> {
 
 function destination(target: Target): { path: string } | { host: string; port: number } {
   if (typeof target === "number") return { host: "127.0.0.1", port: target };
-  if (typeof target === "string") return { path: target.replace(/^@/, "\0") };
-  return target;
+  return typeof target === "string" ? { path: target } : target;
+}
+
+/** By the addon: Node's own client fills abstract names up with zeros to their full length (libuv 1.46). */
+function connectAbstract(path: string): Socket {
+  const sys = loadSys();
+  const fd = sys.socket("unix", "stream");
+  try {
+    sys.connect(fd, { family: "unix", path });
+  } catch (error) {
+    sys.close(fd);
+    throw error;
+  }
+  return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
 }
 
 function clientOf(socket: Socket): Client {
@@ -88,6 +102,7 @@ function clientOf(socket: Socket): Client {
   });
   const ended = new Promise<void>((resolve, reject) => {
     socket.on("end", resolve).on("error", reject);
+    socket.on("close", () => reject(new Error("the client itself has closed the connection")));
   });
   ended.catch(() => {}); // told to whoever asks, and not everybody does
   const endedTooSoon = async (): Promise<never> => {

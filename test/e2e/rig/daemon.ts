@@ -74,7 +74,7 @@ export async function startDaemon(
   const rig = createRig(child, directory, configPath, log, exited);
   try {
     await Promise.race([
-      once(streamOf(child, readyFd), "data"),
+      whenReady(streamOf(child, readyFd)),
       exited.then(({ code, signal }) => {
         throw new Error(`the daemon ended (${code ?? signal}) before it was ready:\n${log.transcript()}`);
       }),
@@ -84,6 +84,11 @@ export async function startDaemon(
     throw error;
   }
   return rig;
+}
+
+/** After its newline the daemon closes the descriptor: from then on it has no more of them than it needs. */
+async function whenReady(stream: Readable): Promise<void> {
+  await Promise.all([once(stream, "data"), once(stream, "end")]);
 }
 
 function command(configPath: string): string[] {

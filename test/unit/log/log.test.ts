@@ -19,11 +19,12 @@ test("an event has a level and a sentence", () => {
   const failed = {
     event: "service.failed",
     service: "ssh",
+    address: "tcp://[::]:22",
     reason: "address in use",
     retry_ms: 1000,
   } as const;
   expect(levelOf(failed)).toBe("error");
-  expect(describe(failed)).toBe("address in use, retrying in 1.0s");
+  expect(describe(failed)).toBe('"ssh" cannot listen on tcp://[::]:22: address in use, retrying in 1.0s');
   expect(levelOf({ event: "service.state", service: "ssh", state: "active" })).toBe("debug");
 });
 
