@@ -6,6 +6,7 @@
  * `null`. The interface is passed in as a parameter everywhere, so that deciding code is tested without it.
  */
 import { createRequire } from "node:module";
+import type { InetDiagRows, UnixDiagRows } from "./diag.ts";
 
 /** A file descriptor. A function's comment says whether it *keeps* (takes over) or *borrows* one it is given. */
 export type Fd = number;
@@ -293,6 +294,47 @@ export interface Sys {
   lockFile(fd: Fd): number | null;
   /** mkfifo(3); the umask takes from `mode`. */
   makeFifo(path: string, mode: number): void;
+
+  // -- sock_diag(7): `netlink` is a NETLINK_SOCK_DIAG socket, borrowed; none of these ever waits ----------------------
+  /**
+   * Sockets with one of these local ports (1 to 1024 of them), found by a filter in the kernel. Needs no privilege.
+   * @param states a bit per state, `1 << TCP_LISTEN` ...
+   * @param info whether to ask for tcp_info as well, which costs half as much again
+   * @throws ENOENT where the kernel has no such diagnosis
+   */
+  inetDiag(
+    netlink: Fd,
+    family: "inet" | "inet6",
+    protocol: "tcp" | "udp",
+    states: number,
+    ports: readonly number[],
+    info: boolean,
+  ): InetDiagRows;
+  /** The one socket with these ends and this cookie, with tcp_info; no row if it is gone. */
+  inetDiagOne(
+    netlink: Fd,
+    protocol: "tcp" | "udp",
+    local: SocketAddress,
+    remote: SocketAddress,
+    cookie: string,
+  ): InetDiagRows;
+  /**
+   * Unix sockets in these states. Needs no privilege.
+   * @param pending whether to tell who waits in the queues; one of several thousand does not fit into an answer, which
+   *   then ends before that listener without a word
+   */
+  unixDiag(netlink: Fd, states: number, pending: boolean): UnixDiagRows;
+  /**
+   * Binds a netlink socket to an address of the kernel's choice and joins groups, `1 << (SKNLGRP_INET_TCP_DESTROY - 1)`
+   * ... Needs no privilege. To be told of a group a socket must be bound: NETLINK_ADD_MEMBERSHIP is not enough.
+   */
+  bindNetlink(netlink: Fd, groups: number): void;
+  /**
+   * Sockets that have gone, from a socket that has joined a SKNLGRP_INET*_DESTROY group, with their last tcp_info; at
+   * most about a thousand at a time. `null` when nothing waits. `inconsistent`: the buffer was full, and what has come
+   * since is lost, until it has been read empty.
+   */
+  inetDiagEvents(netlink: Fd): InetDiagRows | null;
 
   /** if_nametoindex(3); 0 if there is no such interface. */
   interfaceIndex(name: string): number;

@@ -84,6 +84,10 @@ bool to_address(napi_env env, napi_value value, union address *address, socklen_
 /* Null for a family that sys.ts does not know (netlink), or no address at all. */
 napi_value from_address(napi_env env, const union address *address, socklen_t length);
 
+/* Its `path` alone: a file, "@name", or null for an unnamed socket. */
+struct sockaddr_un;
+napi_value from_unix_path(napi_env env, const struct sockaddr_un *address, socklen_t length);
+
 /* For messages: "127.0.0.1:80", "[::1]:80", "/run/x.sock". */
 void describe_address(const union address *address, socklen_t length, char *text, size_t size);
 #define ADDRESS_TEXT 128

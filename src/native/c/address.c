@@ -115,7 +115,7 @@ bool to_address(napi_env env, napi_value value, union address *address, socklen_
 	}
 }
 
-static napi_value from_unix(napi_env env, const struct sockaddr_un *address, socklen_t length)
+napi_value from_unix_path(napi_env env, const struct sockaddr_un *address, socklen_t length)
 {
 	size_t size = length > PATH_OFFSET ? length - PATH_OFFSET : 0;
 	napi_value path = NULL;
@@ -160,7 +160,7 @@ napi_value from_address(napi_env env, const union address *address, socklen_t le
 	case AF_UNIX:
 		result = new_object(env);
 		set_text(env, result, "family", "unix");
-		set(env, result, "path", from_unix(env, (const struct sockaddr_un *)address, length));
+		set(env, result, "path", from_unix_path(env, (const struct sockaddr_un *)address, length));
 		return result;
 	default:
 		return from_null(env);

@@ -66,6 +66,14 @@
 	X(sealedFile, op_sealed_file)              \
 	X(lockFile, op_lock_file)                  \
 	X(makeFifo, op_make_fifo)                  \
+	/* diag_inet_query.c */                    \
+	X(inetDiag, op_inet_diag)                  \
+	X(inetDiagOne, op_inet_diag_one)           \
+	/* diag_unix.c */                          \
+	X(unixDiag, op_unix_diag)                  \
+	/* diag_events.c */                        \
+	X(bindNetlink, op_bind_netlink)            \
+	X(inetDiagEvents, op_inet_diag_events)     \
 	/* names.c */                              \
 	X(interfaceIndex, op_interface_index)      \
 	X(servicePort, op_service_port)
