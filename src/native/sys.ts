@@ -117,6 +117,14 @@ export interface SpawnedChild {
   pidfd: Fd;
 }
 
+/** One of the children of `spawnAll`, with the parameters of `spawn`. A plan may serve several of them. */
+export interface SpawnStart {
+  plan: PreparedPlan;
+  descriptors: readonly Fd[];
+  variables: readonly string[];
+  cgroup?: Fd;
+}
+
 /** How a child ended (waitid(2)) and what it used (getrusage(2)). */
 export interface ChildExit {
   pid: number;
@@ -249,6 +257,13 @@ export interface Sys {
     variables: readonly string[],
     cgroup?: Fd,
   ): SpawnedChild;
+  /**
+   * Starts up to 64 processes, each as `spawn` does, whose execs share the machine's processors instead of taking turns
+   * on one of them. Returns when each has been executed or has failed: in the order of `starts` the child, or the error
+   * that `spawn` would have thrown. A failure does not affect the others. Where they cannot be started together (a
+   * daemon that changes users and is not root, an architecture without clone.c's assembly) they are, one by one.
+   */
+  spawnAll(starts: readonly SpawnStart[]): (SpawnedChild | SystemError)[];
   /** How the child ended, or `null` while it runs. Reaps it unless `peek`. */
   wait(pidfd: Fd, peek?: boolean): ChildExit | null;
   /** Any ended child, without reaping it (WNOWAIT), or `null`: so that a handler's status is never stolen. */
@@ -354,7 +369,7 @@ export interface SystemError extends Error {
   code: string;
   errno: number;
   syscall: string;
-  /** Set by `spawn` alone. */
+  /** Set by `spawn` and `spawnAll` alone. */
   stage?: SpawnStage;
 }
 

@@ -41,6 +41,7 @@ const members: Record<keyof Sys, string> = {
   watch: "function",
   prepare: "function",
   spawn: "function",
+  spawnAll: "function",
   wait: "function",
   peekEndedChild: "function",
   waitPid: "function",

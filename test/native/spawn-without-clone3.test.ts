@@ -22,9 +22,16 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** A Node to which clone3 does not exist and which starts a shell script; `cgroup` is a path or empty. */
+/** A Node to which clone3 does not exist and which runs `script`. */
+function withoutIt(script: string): SpawnPlan {
+  const unfiltered = node(script);
+  const [, ...rest] = unfiltered.argv;
+  return { ...unfiltered, file: withoutClone3, argv: [withoutClone3, process.execPath, ...rest] };
+}
+
+/** One that starts a shell script; `cgroup` is a path or empty. */
 function filtered(script: string, cgroup: string): SpawnPlan {
-  const unfiltered = node(`
+  return withoutIt(`
     const { openSync } = require("node:fs");
     const plan = sys.prepare(${JSON.stringify(shell(script))});
     const cgroup = ${JSON.stringify(cgroup)};
@@ -36,8 +43,6 @@ function filtered(script: string, cgroup: string): SpawnPlan {
     });
     watch.start(1);
   `);
-  const [, ...rest] = unfiltered.argv;
-  return { ...unfiltered, file: withoutClone3, argv: [withoutClone3, process.execPath, ...rest] };
 }
 
 test("the dispositions are reset one by one", async () => {
@@ -56,4 +61,24 @@ test("the child enters its cgroup by itself", async ({ skip }) => {
   if (cgroup === null) return skip("no cgroup v2 that we may write to");
   const ran = await run(filtered("grep ^0: /proc/self/cgroup", cgroup.path));
   expect(ran.output.trim()).toBe(`0::${cgroup.name}`);
+});
+
+test("several at once start and fail as with it", async () => {
+  const none = "0".repeat(16);
+  const ran = await run(
+    withoutIt(`
+      const good = sys.prepare(${JSON.stringify(shell("echo $N $(grep -E '^Sig(Blk|Ign):' /proc/self/status)"))});
+      const bad = sys.prepare(${JSON.stringify(shell("", { file: "/nonexistent" }))});
+      const starts = [good, bad, good, bad].map((plan, n) => ({ plan, descriptors: [0, 1, 2], variables: ["N=" + n] }));
+      for (const result of sys.spawnAll(starts)) {
+        if (result instanceof Error) console.log(result.stage, result.code);
+      }
+    `),
+  );
+  expect(ran.output.trim().split("\n").toSorted()).toEqual([
+    `0 SigBlk: ${none} SigIgn: ${none}`,
+    `2 SigBlk: ${none} SigIgn: ${none}`,
+    "exec ENOENT",
+    "exec ENOENT",
+  ]);
 });

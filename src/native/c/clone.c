@@ -1,9 +1,11 @@
 /*
- * Makes the child of a spawn: a process that shares our memory and suspends us until it has executed its file or
- * ended (CLONE_VM | CLONE_VFORK), so that nothing of Node's large address space is copied. CLONE_PIDFD gives the
- * descriptor by which its end is learned and it is signalled. It has its own descriptor table and dispositions.
+ * Makes the child of a spawn: a process that shares our memory (CLONE_VM) until it executes its file or ends, so that
+ * nothing of Node's large address space is copied. CLONE_PIDFD gives the descriptor by which its end is learned and it
+ * is signalled. It has its own descriptor table and dispositions.
  *
- * Its stack is on ours: we do not run while it is in use, and its frames are few and small.
+ * One that is alone suspends us meanwhile (CLONE_VFORK). Those that are started together do not; what tells that one
+ * has left our memory is then a word that the kernel clears (CLONE_CHILD_CLEARTID), at the same point of execve or exit
+ * at which it would have resumed us.
  *
  * clone3 has no wrapper in the C library, but two flags worth calling it by hand for. CLONE_INTO_CGROUP has the child
  * born in its cgroup: moving it afterwards, through cgroup.procs, waits for a grace period of the kernel (9 ms
@@ -16,12 +18,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "plan.h"
-
-#define STACK_SIZE (32 * 1024)
-#define FLAGS (CLONE_VM | CLONE_VFORK | CLONE_PIDFD)
 
 /*
  * clone3 for a child with a stack of its own. The child must not return into this frame: it calls run_child at once.
@@ -67,33 +65,43 @@ static long clone3_child(struct clone_args *args, struct start *start)
 #endif
 }
 
-pid_t clone_child(struct start *start, int *pidfd)
+bool clone_child(struct start *start, char *stack, size_t size, bool suspended)
 {
-	char stack[STACK_SIZE] __attribute__((aligned(16)));
+	unsigned long flags = CLONE_VM | CLONE_PIDFD | (suspended ? CLONE_VFORK : CLONE_CHILD_CLEARTID);
 	int cgroup = start->cgroup;
 	struct clone_args args = {
-		.flags = FLAGS | CLONE_CLEAR_SIGHAND | (cgroup < 0 ? 0 : CLONE_INTO_CGROUP),
-		.pidfd = (uintptr_t)pidfd,
+		.flags = flags | CLONE_CLEAR_SIGHAND | (cgroup < 0 ? 0 : CLONE_INTO_CGROUP),
+		.pidfd = (uintptr_t)&start->pidfd,
+		.child_tid = (uintptr_t)&start->shares_memory,
 		.exit_signal = SIGCHLD,
 		.stack = (uintptr_t)stack,
-		.stack_size = STACK_SIZE,
+		.stack_size = size,
 		.cgroup = cgroup < 0 ? 0 : (unsigned int)cgroup,
 	};
 	long pid;
 
+	start->shares_memory = !suspended;
 	start->cgroup = -1;
 	start->to_reset = start->plan->ignored_signals;
+	/* Nobody may write these two once there is a child, for it does. */
+	start->stage = stage_clone;
+	start->error = 0;
 	pid = clone3_child(&args, start);
 	if (pid == -ENOSYS) {
 		start->cgroup = cgroup;
 		start->to_reset = ~(uint64_t)0;
-		start->stage = stage_clone;
-		return clone(run_child, stack + STACK_SIZE, FLAGS | SIGCHLD, start, pidfd);
+		cgroup = -1;
+		pid = clone(run_child, stack + size, (int)flags | SIGCHLD, start, &start->pidfd, NULL, &start->shares_memory);
+		if (pid < 0)
+			pid = -errno;
 	}
+	start->pid = (pid_t)pid;
 	if (pid >= 0)
-		return (pid_t)pid;
-	errno = (int)-pid;
+		return true;
+	start->shares_memory = 0;
+	start->error = (int)-pid;
 	/* These two are for want of room; all others are about the cgroup that was named. */
-	start->stage = cgroup < 0 || errno == EAGAIN || errno == ENOMEM ? stage_clone : stage_cgroup;
-	return -1;
+	if (cgroup >= 0 && pid != -EAGAIN && pid != -ENOMEM)
+		start->stage = stage_cgroup;
+	return false;
 }

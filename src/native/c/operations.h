@@ -44,6 +44,7 @@
 	X(prepare, op_prepare)                     \
 	/* spawn.c */                              \
 	X(spawn, op_spawn)                         \
+	X(spawnAll, op_spawn_all)                  \
 	/* wait.c */                               \
 	X(wait, op_wait)                           \
 	X(peekEndedChild, op_peek_ended_child)     \

@@ -19,9 +19,6 @@ static void free_plan(struct plan *plan)
 	free(plan->root_directory);
 	free(plan->groups);
 	free(plan->limits);
-	free_strings(&plan->variables);
-	free(plan->envp);
-	free(plan->descriptors);
 	free(plan);
 }
 

@@ -1,7 +1,8 @@
 /*
  * A spawn, in three parts: what is the same for every start of a handler (struct plan, laid out once by prepare()),
  * what one start adds (struct start), and the steps that the child takes (the stages). plan.c reads the first from
- * JavaScript, spawn.c the second; child.c takes the steps; clone.c makes the process.
+ * JavaScript, start.c the second; child.c takes the steps, clone.c makes the process, launch.c sees it off, alone or
+ * with others at once; spawn.c is what JavaScript calls.
  */
 #ifndef TINETD_PLAN_H
 #define TINETD_PLAN_H
@@ -10,9 +11,6 @@
 #include <sys/resource.h>
 
 #include "addon.h"
-
-/* "LISTEN_PID=" or "WATCHDOG_PID=" and the decimal digits of a pid. */
-#define PID_ENTRY 32
 
 struct limit {
 	int resource;
@@ -43,18 +41,6 @@ struct plan {
 	bool no_new_privileges;
 	/* Those that were ignored when the plan was prepared, signal n as bit n - 1. Nothing in Node ignores more later. */
 	uint64_t ignored_signals;
-
-	/*
-	 * Scratch space of the spawns, kept so that they need not allocate: only one can run at a time, since a plan
-	 * belongs to one JavaScript thread and that thread is suspended until the child has executed its file.
-	 */
-	char listen_pid[PID_ENTRY];
-	char watchdog_pid[PID_ENTRY];
-	struct strings variables;
-	char **envp;
-	size_t envp_capacity;
-	int *descriptors;
-	size_t descriptor_capacity;
 };
 
 /*
@@ -87,28 +73,58 @@ enum stage {
 	stage_count,
 };
 
-/* One start. The child shares our memory until it executes its file, so this is also how it reports a failure. */
+/* "LISTEN_PID=" or "WATCHDOG_PID=" and the decimal digits of a pid. */
+#define PID_ENTRY 32
+
+/*
+ * One start. Everything that its child reads or writes is in here or in the plan, which no child writes to: several
+ * may be under way at once, of one plan too. The child shares our memory until it executes its file, so this is also
+ * how it reports a failure.
+ */
 struct start {
-	struct plan *plan;
+	const struct plan *plan;
 	/* descriptors[n] becomes n in the child, -1 leaves it closed. The child overwrites these with its copies. */
 	int *descriptors;
 	int descriptor_count;
+	/* The environment: the plan's entries, then `variables`. NULL-ended. */
+	char **envp;
+	struct strings variables;
+	/* Those two entries of it, where they are wanted: the child writes its pid behind the "=". */
+	char listen_pid[PID_ENTRY];
+	char watchdog_pid[PID_ENTRY];
 	/* Directory descriptor of the cgroup; for the child, of one that it is still to enter. -1: none. */
 	int cgroup;
 	/* The signals whose disposition the child is to reset, signal n as bit n - 1. Set by clone_child. */
 	uint64_t to_reset;
-	/* Where the child failed, with its errno; 0 if it did not. */
+
+	/* The child, if it was made. */
+	pid_t pid;
+	int pidfd;
+	/* Where it failed, with its errno; 0 if it did not. */
 	enum stage stage;
 	int error;
+	/* A futex: 1 while a child that does not suspend us uses our memory. The kernel clears and wakes it. */
+	uint32_t shares_memory;
 };
 
 /* plan.c: the plan behind a PreparedPlan, or NULL with a TypeError thrown. */
 struct plan *get_plan(napi_env env, napi_value value);
 
-/* child.c: takes the steps. Ends in execve or in _exit with start->stage and start->error set. */
+/* start.c: what a spawn was given, in `start`, all zero before; false with a TypeError thrown. Free it either way. */
+bool get_start(napi_env env, const napi_value given[static 4], struct start *start);
+void free_start(struct start *start);
+
+/* child.c: takes the steps. Ends in execve, or with start->stage and start->error set. */
 int run_child(void *start);
 
-/* clone.c: makes the child, suspended until it has executed or ended. The pid, or -1 with errno and start->stage. */
-pid_t clone_child(struct start *start, int *pidfd);
+/*
+ * clone.c: makes the child, with the `size` bytes at `stack` for its own. Returns when it has executed its file or
+ * ended (`suspended`), or at once, with start->shares_memory to tell. False with start->stage and start->error set if
+ * there is no child.
+ */
+bool clone_child(struct start *start, char *stack, size_t size, bool suspended);
+
+/* launch.c: returns when each has executed its file or failed; of those that failed nothing is left. */
+void launch(struct start *starts, size_t count);
 
 #endif
