@@ -31,14 +31,9 @@ export const notAvailable: Availability = {
       "protocol",
       "upstream",
       "upstream_proxy_protocol",
-      "ready",
-      "start_timeout",
       "on_disconnect",
-      "idle_timeout",
       "on_idle",
       "max_frozen",
-      "restart",
-      "watchdog",
       "replace",
       "drain_timeout",
     ],
@@ -74,7 +69,7 @@ export const notAvailable: Availability = {
     ],
   },
   endpoints: {},
-  except: { idle_timeout: { handoff: "stdio", kind: "udp" } },
+  except: {},
 };
 
 /** Nothing is missing: for tests of the keys themselves. */

@@ -4,12 +4,15 @@ import type { Status } from "../control/messages.ts";
 import { ensureControlDirectory } from "../control/path.ts";
 import { type ControlServer, serveControl } from "../control/server.ts";
 import type { Emit } from "../log/events.ts";
+import { filterEvents } from "../log/filter.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import { formatSocketAddress } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
 import { createFarewells, type Farewells } from "../net/farewell.ts";
 import { openListener } from "../net/listen.ts";
 import type { Host } from "../process/machine.ts";
+import { Processes } from "../process/processes.ts";
+import { Notifications } from "../service/notifications.ts";
 import { Service } from "../service/service.ts";
 import { describeService } from "../service/status.ts";
 import { Total, type World } from "../service/world.ts";
@@ -43,6 +46,8 @@ export class Daemon {
   readonly #farewells: Farewells;
   readonly #reserve: Reserve;
   readonly #total: Total;
+  readonly #processes: Processes;
+  readonly #notifications: Notifications;
   readonly #diag: Fd;
   readonly #startedAt: Date;
   #control: ControlServer | null = null;
@@ -58,6 +63,8 @@ export class Daemon {
     this.#reserve = new Reserve(sys, nothing, reservedDescriptors);
     this.#diag = sys.socket("netlink", "raw", sys.constants.NETLINK_SOCK_DIAG ?? 4);
     this.#total = new Total(this.#mostConnections());
+    this.#notifications = new Notifications(sys);
+    this.#processes = new Processes({ sys, clock, emit, pid: world.pid });
     const shared: World = {
       sys,
       clock,
@@ -67,6 +74,8 @@ export class Daemon {
       diag: this.#diag,
       limits: { constants: sys.constants, hardLimit: (resource) => sys.getrlimit(resource).hard },
       total: this.#total,
+      processes: this.#processes,
+      notifications: this.#notifications,
       inherited: world.inherited,
       farewells: this.#farewells,
       lend: (action) => this.#reserve.lend(action),
@@ -74,7 +83,9 @@ export class Daemon {
       nextConnection: () => ++this.#connections,
     };
     const enabled = [...config.services.values()].filter((service) => service.enabled);
-    this.#services = enabled.map((service) => new Service(shared, service));
+    this.#services = enabled.map(
+      (service) => new Service({ ...shared, emit: filterEvents(service.log, emit) }, service),
+    );
   }
 
   /**
@@ -133,7 +144,10 @@ export class Daemon {
     const limit = this.#config.daemon.shutdownTimeout;
     const timer = limit === null ? null : clock.after(limit, () => this.kill());
     await Promise.all(this.#services.map((service) => service.stop()));
+    await this.#processes.leftoversGone();
     timer?.cancel();
+    this.#processes.close();
+    this.#notifications.close();
     this.#control?.close();
     this.#farewells.close();
     for (const service of this.#services) service.close();
@@ -145,6 +159,12 @@ export class Daemon {
   /** SIGKILL to every handler; `stop` then comes to its end. */
   kill(): void {
     for (const service of this.#services) service.kill();
+    this.#processes.killLeftovers();
+  }
+
+  /** On SIGCHLD: a handler or an orphan of one has ended. */
+  childEnded(): void {
+    this.#processes.childEnded();
   }
 
   /** Sockets we were given that nothing declares: kept open, they would let clients connect to nobody. */

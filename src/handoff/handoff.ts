@@ -26,20 +26,31 @@ export interface Handoff {
   resume(): void;
   /** `listener`, which is of this service, is about to be closed. */
   closing(listener: BoundListener): void;
-  /** A handler that was started with `launch` has ended, and nothing that is to end with it is left. */
-  gone(handler: HandlerRef): void;
+  /** A worker that was started with `launch` can serve now. */
+  ready(handler: HandlerRef): void;
+  /**
+   * A handler that was started with `launch` has ended, and nothing that is to end with it is left.
+   * `failed`: with another status than 0, or by a signal.
+   */
+  gone(handler: HandlerRef, failed: boolean): void;
 }
 
 /** Of a handoff that keeps nothing of what came by a listener: all that waits, waits in the kernel. */
-export const keepsNothing: Pick<Handoff, "readsOn" | "resume" | "closing"> = {
+export const keepsNothing: Pick<Handoff, "readsOn" | "resume" | "closing" | "ready"> = {
+  ready: () => {},
   readsOn: () => false,
   resume: () => {},
   closing: () => {},
 };
 
+/** What is wrong with a worker that ended before it was ready. */
+export const endedTooSoon = "the worker ended before it was ready";
+
 /** A handler as a handoff sees it. */
 export interface HandlerRef {
   readonly pid: number;
+  /** Whether it has ever been ready: one that ends before counts as a failed start. */
+  readonly wasReady: boolean;
   stop(reason: string): void;
 }
 
@@ -70,6 +81,13 @@ export interface HandoffHost {
   listeners(): readonly BoundListener[];
   /** What `holds` says has changed. */
   rewatch(): void;
+  /**
+   * Whether nobody is connected to `listeners` nor about to be, as far as the kernel can tell, and `workers` have not
+   * stirred since the last time where there are no connections to count.
+   */
+  isQuiet(listeners: readonly BoundListener[], workers: readonly HandlerRef[]): boolean;
+  /** How long each TCP connection at the service's listeners has carried nothing, in milliseconds, by SO_COOKIE. */
+  tcpIdleMs(): ReadonlyMap<string, number>;
   /** Names of what waits at a listener, each the same for as long as it waits. */
   waiting(listener: BoundListener): readonly string[];
   /** Puts right what a handler has done to a socket that it shared with us. */

@@ -7,39 +7,62 @@
 import type { BoundListener } from "../net/listen.ts";
 import { isEmptied } from "../net/waiting.ts";
 import type { Timer } from "../util/clock.ts";
+import { closeDoors, openDoors } from "./departure.ts";
 import {
+  endedTooSoon,
+  type HandlerRef,
   type Handoff,
   type HandoffHost,
   keepsNothing,
   type StandardDescriptors,
   type Start,
 } from "./handoff.ts";
+import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
 
 /** How often the queues are looked at while fewer workers run than may. */
 const sampleMs = 250;
 
+interface Worker {
+  ref: HandlerRef;
+  /** What waited when it was started. */
+  before: readonly string[];
+}
+
 export function createListen(host: HandoffHost): Handoff {
-  const { max } = host.config.workers;
-  /** What waited when each worker was started. */
-  const workers = new Map<number, readonly string[]>();
+  const { workers: limits, idleTimeout, restart } = host.config;
+  const workers = new Map<number, Worker>();
   let timer: Timer | null = null;
+  /** The workers were told to stop because nobody is there: no other is started before they have gone. */
+  let leaving = false;
+  /** Whether `workers.min` are to run: not after an end that `restart` leaves at that, until the next client. */
+  let keeping = true;
+  const idle = idleTimeout === null || limits.min > 0 ? null : watchIdle(idleTimeout);
 
   const waiting = () => host.listeners().flatMap((listener) => host.waiting(listener));
+  const refs = () => [...workers.values()].map(({ ref }) => ref);
+  const isQuiet = () => host.isQuiet(host.listeners(), refs());
 
   function start(): void {
     const listeners = host.listeners();
     const before = waiting();
+    openDoors(
+      host.sys,
+      listeners.filter(({ inherited }) => inherited),
+    );
     for (const { fd } of listeners) host.sys.setBlocking(fd, true);
     const started = host.launch((standard) => startListen(listeners, host.config.listenPid, standard), null);
     if (!started.ok) return;
-    workers.set(started.value.pid, before);
+    workers.set(started.value.pid, { ref: started.value, before });
+    keeping = true;
     host.rewatch();
     sampleLater();
+    if (workers.size === 1) idle?.start();
   }
 
   function sampleLater(): void {
     timer?.cancel();
-    timer = workers.size === 0 || workers.size >= max ? null : host.clock.after(sampleMs, sample);
+    const mayGrow = !leaving && workers.size > 0 && workers.size < limits.max;
+    timer = mayGrow ? host.clock.after(sampleMs, sample) : null;
   }
 
   function sample(): void {
@@ -47,18 +70,67 @@ export function createListen(host: HandoffHost): Handoff {
     else sampleLater();
   }
 
-  function gone({ pid }: { pid: number }): void {
-    const before = workers.get(pid);
-    if (before === undefined) return;
-    workers.delete(pid);
-    sampleLater();
-    if (workers.size > 0) return;
-    for (const listener of host.listeners()) host.repair(listener);
-    host.ended(isEmptied(before, waiting()) ? null : "the worker took nothing from its sockets");
-    host.rewatch();
+  function watchIdle(timeoutMs: number): IdleWatch {
+    return createIdleWatch(
+      host,
+      timeoutMs,
+      () => host.listeners(),
+      () => isQuiet(),
+      leave,
+    );
   }
 
-  return { ...keepsNothing, accepts: false, readable: start, holds: () => workers.size > 0, gone };
+  /** The steps are those of departure.ts. */
+  function leave(): void {
+    closeDoors(host.sys, host.listeners());
+    if (!isQuiet()) {
+      openDoors(host.sys, host.listeners());
+      idle?.start();
+      return;
+    }
+    leaving = true;
+    timer?.cancel();
+    idle?.stop();
+    for (const ref of refs()) ref.stop("idle_timeout");
+  }
+
+  function gone({ pid, wasReady }: HandlerRef, failed: boolean): void {
+    const worker = workers.get(pid);
+    if (worker === undefined) return;
+    workers.delete(pid);
+    sampleLater();
+    if (!wasReady) host.ended(endedTooSoon);
+    if (workers.size > 0) return;
+    idle?.stop();
+    for (const listener of host.listeners()) host.repair(listener);
+    if (wasReady && !leaving) {
+      host.ended(isEmptied(worker.before, waiting()) ? null : "the worker took nothing from its sockets");
+    }
+    if (leaving) openDoors(host.sys, host.listeners());
+    leaving = false;
+    keeping = restart === "always" || (restart === "on-failure" && failed);
+    host.rewatch();
+    keepWarm();
+  }
+
+  /** `workers.min` run also when nobody is there. */
+  function keepWarm(): void {
+    while (keeping && host.mayGoOn() && !leaving && workers.size < limits.min) {
+      const before = workers.size;
+      start();
+      // It could not be started: that is counted, and tried again when its wait is over.
+      if (workers.size === before) return;
+    }
+  }
+
+  return {
+    ...keepsNothing,
+    accepts: false,
+    readable: start,
+    resume: keepWarm,
+    holds: () => workers.size > 0,
+    gone,
+  };
 }
 
 /** `listen_pid = "omit"` is for commands that are wrappers: their child could not show the pid that is expected. */

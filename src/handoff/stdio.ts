@@ -6,25 +6,36 @@ import type { Fd } from "../native/sys.ts";
 import { connectionVariables } from "../net/peer.ts";
 import { acceptWaiting, remember } from "./accept.ts";
 import type { Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
+import { watchStdioIdle } from "./stdio-idle.ts";
 import type { UdpRelay } from "./stdio-udp.ts";
 
 /** A service may have stream and UDP listeners at once; `relay` has the latter. */
 export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
-  const { connectionFd } = host.config;
+  const { connectionFd, idleTimeout, listeners } = host.config;
+  // Where UDP peers are served as well, the timeout is that of their flows.
+  const isStreamOnly = listeners.every(({ endpoint }) => endpoint.kind !== "udp");
+  const idle = idleTimeout !== null && isStreamOnly ? watchStdioIdle(host, idleTimeout) : null;
   const serve = (incoming: Incoming) => {
     const started = host.launch(
       (standard) => startStdio(incoming, connectionFd, standard),
       remember(incoming),
     );
-    if (started.ok) host.sys.close(incoming.fd);
-    else host.refuse(incoming, "error", `${started.error.stage}: ${started.error.code}`);
+    if (started.ok) {
+      idle?.add(incoming, incoming.fd, started.value);
+      host.sys.close(incoming.fd);
+    } else host.refuse(incoming, "error", `${started.error.stage}: ${started.error.code}`);
   };
   return {
     ...relay,
     accepts: true,
+    ready: () => {},
     readable: (listener) =>
       listener.kind === "udp" ? relay.readable(listener) : acceptWaiting(host, listener, serve),
     holds: () => false,
+    gone(handler, failed) {
+      idle?.remove(handler.pid);
+      relay.gone(handler, failed);
+    },
   };
 }
 

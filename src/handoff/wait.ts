@@ -9,13 +9,17 @@
  */
 import type { BoundListener } from "../net/listen.ts";
 import { isEmptied, takesDatagrams } from "../net/waiting.ts";
+import { closeDoors, openDoors } from "./departure.ts";
 import {
+  endedTooSoon,
+  type HandlerRef,
   type Handoff,
   type HandoffHost,
   keepsNothing,
   type StandardDescriptors,
   type Start,
 } from "./handoff.ts";
+import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
 
 /** After so many handlers that did not take it, a datagram is dropped. */
 const mostTries = 3;
@@ -24,6 +28,9 @@ interface Turn {
   listener: BoundListener;
   /** What waited when the handler was started. */
   before: readonly string[];
+  idle: IdleWatch | null;
+  /** The handler was told to stop because nobody is there, with the door closed behind it. */
+  leaving: boolean;
 }
 
 export function createWait(host: HandoffHost): Handoff {
@@ -35,20 +42,56 @@ export function createWait(host: HandoffHost): Handoff {
     const before = host.waiting(listener);
     // Shared with the handler, which expects its 0 to block.
     host.sys.setBlocking(listener.fd, true);
+    if (listener.inherited) openDoors(host.sys, [listener]);
     const started = host.launch((standard) => startWait(listener, standard), null);
     if (!started.ok) return;
-    turns.set(started.value.pid, { listener, before });
+    turns.set(started.value.pid, watched({ listener, before, idle: null, leaving: false }, started.value));
     host.rewatch();
   }
 
-  function gone({ pid }: { pid: number }): void {
+  function watched(turn: Turn, handler: HandlerRef): Turn {
+    const { idleTimeout } = host.config;
+    if (idleTimeout === null) return turn;
+    const listeners = [turn.listener];
+    const isQuiet = () => host.isQuiet(listeners, [handler]);
+    turn.idle = createIdleWatch(
+      host,
+      idleTimeout,
+      () => listeners,
+      isQuiet,
+      () => leave(turn, handler, isQuiet),
+    );
+    turn.idle.start();
+    return turn;
+  }
+
+  /** The steps are those of departure.ts. */
+  function leave(turn: Turn, handler: HandlerRef, isQuiet: () => boolean): void {
+    closeDoors(host.sys, [turn.listener]);
+    if (isQuiet()) {
+      turn.leaving = true;
+      turn.idle?.stop();
+      handler.stop("idle_timeout");
+    } else {
+      openDoors(host.sys, [turn.listener]);
+      turn.idle?.start();
+    }
+  }
+
+  function gone({ pid, wasReady }: HandlerRef): void {
     const turn = turns.get(pid);
     if (turn === undefined) return;
-    const { listener, before } = turn;
+    const { listener, before, leaving } = turn;
     turns.delete(pid);
+    turn.idle?.stop();
+    // The service may have been stopped, or the listener bound anew: then its descriptor is another's by now.
+    if (!host.listeners().includes(listener)) return;
+    if (leaving) openDoors(host.sys, [listener]);
     host.repair(listener);
     const after = host.waiting(listener);
-    if (isEmptied(before, after)) {
+    if (!wasReady) {
+      host.ended(endedTooSoon);
+    } else if (leaving || isEmptied(before, after)) {
       stuck.delete(listener);
       host.ended(null);
     } else {

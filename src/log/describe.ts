@@ -59,7 +59,7 @@ export function describe(event: DaemonEvent): string {
     case "handler.started":
       return `"${event.service}" started handler ${event.pid}`;
     case "handler.ready":
-      return `handler ${event.pid} of "${event.service}" is ready`;
+      return `handler ${event.pid} of "${event.service}" is ready after ${seconds(event.duration_ms)}`;
     case "handler.exited":
       return `handler ${event.pid} of "${event.service}" ${ending(event)} after ${seconds(event.duration_ms)}`;
     case "handler.stopping":

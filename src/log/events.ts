@@ -70,7 +70,7 @@ export type DaemonEvent =
       datagrams_dropped?: number;
     }
   | { event: "handler.started"; service: string; pid: number; connection?: number }
-  | { event: "handler.ready"; service: string; pid: number }
+  | { event: "handler.ready"; service: string; pid: number; duration_ms: number }
   | {
       event: "handler.exited";
       service: string;

@@ -4,6 +4,7 @@
  */
 import type { Fd, Sys } from "../native/sys.ts";
 import { formatSocketAddress } from "./address.ts";
+import { queuedConnections } from "./diag.ts";
 import { type ListenerKind, takesConnections } from "./kind.ts";
 import type { BoundListener } from "./listener.ts";
 
@@ -41,8 +42,4 @@ function firstDatagram(sys: Sys, { fd, kind }: BoundListener): string[] {
   if (message === null) return [];
   const from = message.from === null ? "" : formatSocketAddress(kind, message.from);
   return [`${from} ${message.length} ${buffer.toString("latin1", 0, Math.min(message.length, identifyingBytes))}`];
-}
-
-function queuedConnections(_sys: Sys, _diag: Fd, _listener: BoundListener): string[] {
-  return [];
 }

@@ -1,111 +1,134 @@
 /**
- * What is left of a handler's process group after the handler itself has ended while we were stopping it: found once,
- * then held by pidfd, so that a signal can never reach a stranger that got one of their pids.
+ * What is left of a process group after the handler that led it was reaped. Each member that is found is held by
+ * pidfd, which tells its end; as long as one of them lives the group's number cannot be given to a stranger, and the
+ * group can be signalled as a whole, which no member escapes by forking meanwhile.
  */
-
-import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import type { Fd, Sys, Watch } from "../native/sys.ts";
-import { isSystemError, READABLE } from "../native/sys.ts";
-
-/** One line of /proc/PID/stat, as far as it matters here (proc_pid_stat(5)). */
-export interface ProcessEntry {
-  pid: number;
-  parent: number;
-  group: number;
-  session: number;
-  zombie: boolean;
-}
-
-/** `null` for a line that is not one. The name in the second field may hold spaces and parentheses. */
-export function parseStat(stat: string): ProcessEntry | null {
-  const close = stat.lastIndexOf(")");
-  const pid = Number.parseInt(stat, 10);
-  const [state, parent, group, session] = stat.slice(close + 2).split(" ", 4);
-  if (close < 0 || Number.isNaN(pid) || session === undefined) return null;
-  return {
-    pid,
-    parent: Number(parent),
-    group: Number(group),
-    session: Number(session),
-    zombie: state === "Z" || state === "X",
-  };
-}
-
-/** All processes of the machine: a scan, for the rare moment when something was left over. */
-export function listProcesses(): ProcessEntry[] {
-  const entries: ProcessEntry[] = [];
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const entry = parseStat(readFileSync(`/proc/${name}/stat`, "latin1"));
-      if (entry !== null) entries.push(entry);
-    } catch {
-      // It ended between the two reads.
-    }
-  }
-  return entries;
-}
+import { READABLE } from "../native/sys.ts";
+import type { Clock } from "../util/clock.ts";
+import { insist } from "./insist.ts";
+import { listProcesses, type ProcessEntry, readProcess } from "./proc.ts";
+import { openProcess, send } from "./signal.ts";
 
 /**
  * The living members of group `group`, whose leader of the same pid has been reaped. A process that has this pid now
  * is a stranger that got it after the group was empty: then nobody is left.
  */
-export function membersOf(group: number, processes: readonly ProcessEntry[]): number[] {
+export function membersOf(group: number, processes: readonly ProcessEntry[]): ProcessEntry[] {
   if (processes.some((entry) => entry.pid === group)) return [];
-  return processes.filter((entry) => entry.group === group && !entry.zombie).map((entry) => entry.pid);
+  return processes.filter((entry) => entry.group === group && !entry.zombie);
 }
+
+/** Whether the group has a member, dead ones not yet reaped included. One system call. */
+export function groupExists(sys: Pick<Sys, "signalGroup">, group: number): boolean {
+  return send(() => sys.signalGroup(group, 0)) !== "gone";
+}
+
+/** Members may end before they can be held, and leave others: so often it is tried at once, and later again. */
+const triesAtOnce = 10;
+const retryMs = 10;
 
 export class Survivors {
   readonly #sys: Sys;
+  readonly #clock: Clock;
   readonly #group: number;
-  readonly #onGone: () => void;
+  readonly #find: (processes: ProcessEntry[]) => ProcessEntry[];
   readonly #held = new Map<number, { pidfd: Fd; watch: Watch }>();
+  /** Those that we may not signal: nothing can be done about them. */
+  readonly #denied = new Set<number>();
+  #onGone: (() => void) | null = null;
   #killing = false;
 
-  /** @param onGone called once nobody is left, if `look` found somebody */
-  constructor(sys: Sys, group: number, onGone: () => void) {
+  /** @param find which of all processes are meant; default: all members of the group */
+  constructor(
+    sys: Sys,
+    clock: Clock,
+    group: number,
+    find = (processes: ProcessEntry[]) => membersOf(group, processes),
+  ) {
     this.#sys = sys;
+    this.#clock = clock;
     this.#group = group;
-    this.#onGone = onGone;
+    this.#find = find;
   }
 
-  /** `false`: nobody is left, and `onGone` will not be called. */
-  look(): boolean {
-    // Asking for the group costs one system call; only a group that still exists is worth a scan.
-    if (!this.#sys.signalGroup(this.#group, 0)) return false;
-    for (const pid of membersOf(this.#group, listProcesses())) this.#hold(pid);
-    return this.#held.size > 0;
+  /** Looks who is left. `onGone` is called once, when nobody is: perhaps before this returns. */
+  watch(onGone: () => void): void {
+    this.#onGone = onGone;
+    insist(this.#clock, () => this.#look());
+  }
+
+  signal(signals: readonly number[]): void {
+    insist(this.#clock, () => {
+      for (const signal of signals) this.#signalGroup(signal);
+    });
   }
 
   /** SIGKILL to all that are left, and to what they may still start meanwhile. */
   kill(): void {
     this.#killing = true;
-    for (const { pidfd } of this.#held.values()) this.#sys.signalProcess(pidfd, constants.signals.SIGKILL);
+    insist(this.#clock, () => {
+      this.#killHeld();
+      if (this.#held.size === 0) this.#look();
+    });
   }
 
-  #hold(pid: number): void {
-    if (this.#held.has(pid)) return;
-    let pidfd: Fd;
-    try {
-      pidfd = this.#sys.pidfdOpen(pid);
-    } catch (error) {
-      if (isSystemError(error) && error.code === "ESRCH") return;
-      throw error;
+  #look(): void {
+    for (let tries = 0; tries < triesAtOnce; tries++) {
+      if (this.#onGone === null) return;
+      // Asking for the group costs one system call; only a group that still exists is worth a scan.
+      const members = groupExists(this.#sys, this.#group) ? this.#find(listProcesses()) : [];
+      const meant = members.filter(({ pid }) => !this.#denied.has(pid));
+      for (const entry of meant) this.#hold(entry);
+      if (this.#killing) this.#killHeld();
+      if (this.#held.size > 0) return;
+      if (meant.length === 0) {
+        const onGone = this.#onGone;
+        this.#onGone = null;
+        onGone();
+      }
     }
-    const watch = this.#sys.watch(pidfd, () => this.#ended(pid));
-    watch.start(READABLE);
-    this.#held.set(pid, { pidfd, watch });
-    if (this.#killing) this.#sys.signalProcess(pidfd, constants.signals.SIGKILL);
+    this.#clock.after(retryMs, () => insist(this.#clock, () => this.#look()));
   }
 
-  #ended(pid: number): void {
+  #hold(entry: ProcessEntry): void {
+    if (this.#held.has(entry.pid)) return;
+    const pidfd = openProcess(this.#sys, entry.pid);
+    if (pidfd === null) return;
+    if (readProcess(entry.pid)?.startTime !== entry.startTime) {
+      this.#sys.close(pidfd);
+      return;
+    }
+    const watch = this.#sys.watch(pidfd, () => {
+      this.#release(entry.pid);
+      // The last one known may have left children behind that were started since we looked.
+      if (this.#held.size === 0) insist(this.#clock, () => this.#look());
+    });
+    watch.start(READABLE);
+    this.#held.set(entry.pid, { pidfd, watch });
+  }
+
+  #killHeld(): void {
+    this.#signalGroup(constants.signals.SIGKILL);
+    for (const [pid, { pidfd }] of this.#held) {
+      if (send(() => this.#sys.signalProcess(pidfd, constants.signals.SIGKILL)) !== "denied") continue;
+      this.#denied.add(pid);
+      this.#release(pid);
+    }
+  }
+
+  /** All at once, and only while one of those that we hold is in the group: else the number may be a stranger's. */
+  #signalGroup(signal: number): void {
+    if (![...this.#held.keys()].some((pid) => readProcess(pid)?.group === this.#group)) return;
+    send(() => this.#sys.signalGroup(this.#group, signal));
+  }
+
+  #release(pid: number): void {
     const member = this.#held.get(pid);
     if (member === undefined) return;
     this.#held.delete(pid);
     member.watch.close();
     this.#sys.close(member.pidfd);
-    // The last one known may have left children behind that were started since we looked.
-    if (this.#held.size === 0 && !this.look()) this.#onGone();
   }
 }

@@ -6,9 +6,11 @@ import { constants } from "node:os";
 import type { ServiceConfig } from "../config/config.ts";
 import type { Connection } from "../handoff/handoff.ts";
 import type { Emit } from "../log/events.ts";
-import type { ChildExit, Sys } from "../native/sys.ts";
-import type { Child } from "../process/child.ts";
-import { Survivors } from "../process/survivors.ts";
+import type { ChildExit } from "../native/sys.ts";
+import type { Notification } from "../process/notify.ts";
+import type { Started } from "../process/processes.ts";
+import type { Reach } from "../process/reach.ts";
+import type { Readiness } from "../process/readiness.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { signalName, signalNumber } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
@@ -16,12 +18,28 @@ import { type HandlerEvent, type HandlerState, stepHandler } from "./worker.ts";
 
 /** The parts of the world that a handler's life needs. */
 export interface HandlerWorld {
-  sys: Sys;
   clock: Clock;
   emit: Emit;
 }
 
-type LifeKeys = Pick<ServiceConfig, "name" | "stopSignal" | "stopTimeout" | "killMode" | "maxLifetime">;
+type LifeKeys = Pick<
+  ServiceConfig,
+  "name" | "ready" | "startTimeout" | "stopSignal" | "stopTimeout" | "maxLifetime" | "watchdog"
+>;
+
+/** What a handler tells its service. */
+export interface HandlerEvents {
+  /** It can serve. Not told of one whose start is all that there is to wait for. */
+  ready(handler: Handler): void;
+  /** Called once: the process was reaped, and what `kill_mode` includes is gone with it. */
+  gone(handler: Handler, exit: ChildExit): void;
+}
+
+/** What a worker last said of itself (sd_notify(3)). */
+interface Said {
+  status: string | null;
+  errno: number | null;
+}
 
 export class Handler {
   readonly pid: number;
@@ -30,32 +48,82 @@ export class Handler {
   readonly connection: Connection | null;
   readonly #world: HandlerWorld;
   readonly #service: LifeKeys;
-  readonly #onGone: (handler: Handler, exit: ChildExit) => void;
-  #child: Child | null;
-  #state: HandlerState;
+  readonly #events: HandlerEvents;
+  readonly #reach: Reach;
+  readonly #readiness: Readiness;
+  #state: HandlerState = { name: "starting" };
+  /** Of the start, then of the stop. */
   #timer: Timer | null = null;
-  #survivors: Survivors | null = null;
+  #lifetime: Timer | null = null;
+  #watchdog: Timer | null = null;
+  #wasReady = false;
+  /** What it last said of itself, for people. */
+  said: Said = { status: null, errno: null };
 
-  /** @param onGone called once: the process was reaped, and what `kill_mode` includes is gone with it */
   constructor(
     world: HandlerWorld,
     service: LifeKeys,
-    child: Child,
+    { pid, reach }: Started,
     connection: Connection | null,
-    onGone: (handler: Handler, exit: ChildExit) => void,
+    readiness: Readiness,
+    events: HandlerEvents,
   ) {
-    this.pid = child.pid;
+    this.pid = pid;
     this.connection = connection;
     this.startedAt = world.clock.now();
     this.#world = world;
     this.#service = service;
-    this.#child = child;
-    this.#onGone = onGone;
-    // `ready = "spawn"`: a process that was started is ready.
-    this.#state = { name: "ready" };
+    this.#reach = reach;
+    this.#readiness = readiness;
+    this.#events = events;
     if (service.maxLifetime !== null) {
-      this.#arm(service.maxLifetime, () => this.stop("max_lifetime"));
+      this.#lifetime = world.clock.after(service.maxLifetime, () => this.stop("max_lifetime"));
     }
+  }
+
+  /** Looks for its readiness from now on; one that needs no looking is ready when this returns. */
+  begin(): void {
+    const { startTimeout, ready } = this.#service;
+    if (ready !== "spawn" && startTimeout !== null) {
+      this.#arm(startTimeout, () => this.stop("it was not ready within start_timeout"));
+    }
+    this.#readiness.started(() => this.#becameReady());
+  }
+
+  /** Whether it has been ready: one that ends before counts as a failed start. */
+  get wasReady(): boolean {
+    return this.#wasReady;
+  }
+
+  /** It has got a connection. */
+  worked(): void {
+    this.#dispatch({ type: "work" });
+  }
+
+  /** Its last connection has ended. */
+  rested(): void {
+    this.#dispatch({ type: "rest", now: this.#world.clock.now() });
+  }
+
+  /** It says in its own way that it is ready (a message on its channel). */
+  saysReady(): void {
+    this.#readiness.notified();
+  }
+
+  /** It has sent a notification (sd_notify(3)). */
+  notified(notification: Notification): void {
+    if (notification.status !== null || notification.errno !== null) {
+      this.said = { status: notification.status, errno: notification.errno };
+    }
+    if (notification.extendTimeoutUsec !== null) this.#extend(notification.extendTimeoutUsec / 1000);
+    if (notification.ready) this.#readiness.notified();
+    if (notification.watchdog === "ping" && this.#watchdog !== null) this.#watch();
+    if (notification.watchdog === "trigger") this.#bark("it asked for it (WATCHDOG=trigger)");
+  }
+
+  /** It has written a line on its stderr. */
+  wrote(line: string): void {
+    this.#readiness.line(line);
   }
 
   get state(): HandlerState {
@@ -74,8 +142,7 @@ export class Handler {
 
   /** The process has ended and was reaped. */
   ended(exit: ChildExit): void {
-    this.#child = null;
-    const { emit, clock, sys } = this.#world;
+    const { emit, clock } = this.#world;
     emit({
       event: "handler.exited",
       service: this.#service.name,
@@ -89,23 +156,55 @@ export class Handler {
       max_rss_kb:
         exit.maxResidentKilobytes > process.resourceUsage().maxRSS ? exit.maxResidentKilobytes : null,
     });
-    // A handler that ends by itself takes nobody with it; one that we end takes its group.
-    if (this.#state.name === "stopping" && this.#service.killMode !== "process") {
-      const survivors = new Survivors(sys, this.pid, () => this.#gone(exit));
-      if (this.#state.killed) survivors.kill();
-      if (survivors.look()) {
-        this.#survivors = survivors;
-        return;
-      }
+    let gone = false;
+    this.#reach.ended(this.#state.name === "stopping", () => {
+      gone = true;
+      this.#gone(exit);
+    });
+    // Being stopped already, this changes nothing.
+    if (!gone) this.stop("it has ended, and what it has started is to go with it");
+  }
+
+  #becameReady(): void {
+    this.#wasReady = true;
+    if (this.#state.name === "starting") this.#timer?.cancel();
+    this.#dispatch({ type: "ready" });
+    if (this.#service.watchdog !== null) this.#watch();
+    if (this.#service.ready !== "spawn" && this.#state.name === "ready") {
+      const duration_ms = Math.round(this.#world.clock.now() - this.startedAt);
+      this.#world.emit({ event: "handler.ready", service: this.#service.name, pid: this.pid, duration_ms });
     }
-    this.#gone(exit);
+    this.#events.ready(this);
+  }
+
+  /** The worker must say WATCHDOG=1 again within this time. */
+  #watch(): void {
+    const { watchdog } = this.#service;
+    this.#watchdog?.cancel();
+    if (watchdog === null || this.#state.name === "stopping") return;
+    this.#watchdog = this.#world.clock.after(watchdog, () =>
+      this.#bark("it has not said WATCHDOG=1 in time"),
+    );
+  }
+
+  /** A worker that hangs would not heed a polite signal either; SIGABRT leaves a core where cores are wanted. */
+  #bark(reason: string): void {
+    this.#dispatch({ type: "stop", reason, signal: "SIGABRT" });
+  }
+
+  /** EXTEND_TIMEOUT_USEC: whichever timeout runs now, start's or stop's, begins anew with this length. */
+  #extend(delayMs: number): void {
+    if (this.#state.name === "starting") {
+      this.#arm(delayMs, () => this.stop("it was not ready within the time that it asked for"));
+    } else if (this.#state.name === "stopping" && !this.#state.killed) {
+      this.#arm(delayMs, () => this.#dispatch({ type: "timeout" }));
+    }
   }
 
   #gone(exit: ChildExit): void {
-    this.#timer?.cancel();
-    this.#timer = null;
-    this.#survivors = null;
-    this.#onGone(this, exit);
+    for (const timer of [this.#timer, this.#lifetime, this.#watchdog]) timer?.cancel();
+    this.#readiness.close();
+    this.#events.gone(this, exit);
   }
 
   #dispatch(event: HandlerEvent): void {
@@ -114,11 +213,10 @@ export class Handler {
     for (const effect of effects) {
       switch (effect.do) {
         case "signal":
-          this.#signal(effect.reason);
+          this.#signal(effect.reason, effect.signal ?? this.#service.stopSignal);
           break;
         case "kill":
-          this.#child?.signal(constants.signals.SIGKILL, this.#whom());
-          this.#survivors?.kill();
+          this.#reach.kill();
           break;
         default:
           unreachable(effect);
@@ -126,21 +224,15 @@ export class Handler {
     }
   }
 
-  #signal(reason: string): void {
-    const { name, stopSignal, stopTimeout } = this.#service;
-    this.#world.emit({ event: "handler.stopping", service: name, pid: this.pid, reason, signal: stopSignal });
-    this.#child?.signal(signalNumber(stopSignal) ?? constants.signals.SIGTERM, this.#whom());
-    // A stopped process would not even see the signal (job control, a debugger).
-    this.#child?.signal(constants.signals.SIGCONT, this.#whom());
+  #signal(reason: string, signal: string): void {
+    const { name, stopTimeout } = this.#service;
+    this.#world.emit({ event: "handler.stopping", service: name, pid: this.pid, reason, signal });
+    this.#reach.stop(signalNumber(signal) ?? constants.signals.SIGTERM);
     if (stopTimeout === null) this.#timer?.cancel();
     else this.#arm(stopTimeout, () => this.#dispatch({ type: "timeout" }));
   }
 
-  #whom(): "process" | "group" {
-    return this.#service.killMode === "process" ? "process" : "group";
-  }
-
-  /** One timer at a time: the life's, then the stop's. */
+  /** One timer at a time: that of the start, then that of the stop. */
   #arm(delayMs: number, callback: () => void): void {
     this.#timer?.cancel();
     this.#timer = this.#world.clock.after(delayMs, callback);

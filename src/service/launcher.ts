@@ -3,16 +3,19 @@
  * laid out as a plan, and each start then costs a spawn and nothing else.
  */
 import type { ServiceConfig } from "../config/config.ts";
-import type { Arrange, Connection } from "../handoff/handoff.ts";
+import type { Arrange, Connection, Start } from "../handoff/handoff.ts";
 import { cleanText } from "../log/clean.ts";
-import { type ChildExit, type Fd, isSystemError, type PreparedPlan } from "../native/sys.ts";
-import { type Child, type SpawnFailure, startChild } from "../process/child.ts";
+import { type Fd, isSystemError, type PreparedPlan } from "../native/sys.ts";
+import type { SpawnFailure } from "../process/child.ts";
 import { type Facts, lookUp, type MachineProblem } from "../process/machine.ts";
 import { planHandler } from "../process/plan.ts";
+import type { ProbeTarget } from "../process/probe.ts";
+import type { Started } from "../process/processes.ts";
+import { type Readiness, watchReadiness } from "../process/readiness.ts";
 import { ensureRuntimeDirectories, removeRuntimeDirectories } from "../process/runtime-directory.ts";
 import { openStderr, StderrPipe, type StderrTarget } from "../process/stderr.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import { Handler } from "./handler.ts";
+import { Handler, type HandlerEvents } from "./handler.ts";
 import type { World } from "./world.ts";
 
 interface Prepared {
@@ -52,40 +55,73 @@ export class Launcher {
   }
 
   /**
-   * Starts a handler.
-   * @param onGone when it has ended and nothing that `kill_mode` includes is left of it
+   * Starts a handler; `begin` is the caller's to call.
    */
   start(
     arrange: Arrange,
     connection: Connection | null,
-    onGone: (handler: Handler, exit: ChildExit) => void,
+    events: HandlerEvents,
   ): Result<Handler, SpawnFailure> {
     const prepared = this.#prepared;
     if (prepared === null) throw new Error(`"${this.#service.name}" was not prepared`);
-    const { sys } = this.#world;
+    const { sys, processes } = this.#world;
     if (this.#service.runtimeDirectory.length > 0) this.#makeDirectories(prepared.facts);
-    let pipe: [Fd, Fd] | null = null;
-    try {
-      if (prepared.stderr.kind === "pipe") pipe = sys.pipe();
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      return err({ stage: "descriptors", code: error.code });
-    }
-    const { descriptors, variables } = arrange({
+    const pipe = this.#openPipe(prepared.stderr);
+    if (!pipe.ok) return pipe;
+    const start = arrange({
       nothing: this.#world.nothing,
-      stderr: stderrOf(prepared.stderr, pipe),
+      stderr: stderrOf(prepared.stderr, pipe.value),
       chosen: prepared.chosen,
     });
+    const readiness = this.#openReadiness(start);
+    if (!readiness.ok) {
+      for (const fd of pipe.value ?? []) sys.close(fd);
+      return readiness;
+    }
     let handler: Handler | null = null;
-    const child = startChild(sys, prepared.plan, descriptors, variables, (exit) => handler?.ended(exit));
-    if (pipe !== null) this.#attach(pipe, child);
-    if (!child.ok) return child;
-    handler = new Handler(this.#world, this.#service, child.value, connection, onGone);
+    const started = processes.start(
+      {
+        plan: prepared.plan,
+        ...withReadiness(start, readiness.value, this.#notifyVariables()),
+        service: this.#service,
+        connection: connection?.id ?? null,
+      },
+      (exit) => handler?.ended(exit),
+    );
+    if (pipe.value !== null) this.#attach(pipe.value, started, (line) => handler?.wrote(line));
+    if (!started.ok) {
+      readiness.value.close();
+      return started;
+    }
+    handler = new Handler(this.#world, this.#service, started.value, connection, readiness.value, events);
     return ok(handler);
   }
 
-  /** Gives back what the service held. Pipes of handlers that run on are read until they end. */
+  /** A worker that is to notify learns where; the pid in WATCHDOG_PID is filled in by the spawn. */
+  #notifyVariables(): string[] {
+    const { ready, watchdog } = this.#service;
+    if (ready !== "notify" && watchdog === null) return [];
+    const variables = [`NOTIFY_SOCKET=${this.#world.notifications.address}`];
+    if (watchdog !== null) variables.push(`WATCHDOG_USEC=${watchdog * 1000}`, "WATCHDOG_PID=");
+    return variables;
+  }
+
+  #openPipe(stderr: StderrTarget): Result<[Fd, Fd] | null, SpawnFailure> {
+    return stderr.kind === "pipe" ? opened(() => this.#world.sys.pipe()) : ok(null);
+  }
+
+  #openReadiness({ descriptors }: Start): Result<Readiness, SpawnFailure> {
+    const { sys, clock } = this.#world;
+    const world = { sys, clock, target: probeTarget(this.#service) };
+    return opened(() => watchReadiness(this.#service.ready, world, descriptors.length));
+  }
+
+  /**
+   * Gives back what the service held, and ends what handlers that are gone have left. Pipes of handlers that run on are
+   * read until they end.
+   */
   close(): void {
+    this.#world.processes.stopLeftovers(this.#service.name);
     this.#release();
     removeRuntimeDirectories(this.#madeDirectories);
     this.#madeDirectories = [];
@@ -111,20 +147,25 @@ export class Launcher {
   }
 
   /** The handler has its own copy of the write end; ours would keep the pipe from ending. */
-  #attach([reader, writer]: [Fd, Fd], child: Result<Child, SpawnFailure>): void {
+  #attach(
+    [reader, writer]: [Fd, Fd],
+    started: Result<Started, SpawnFailure>,
+    onLine: (line: string) => void,
+  ): void {
     const { sys, clock, emit } = this.#world;
     sys.close(writer);
-    if (!child.ok) {
+    if (!started.ok) {
       sys.close(reader);
       return;
     }
-    const { pid } = child.value;
+    const { pid } = started.value;
     const pipe = new StderrPipe(
       sys,
       clock,
       reader,
       (line, dropped) => {
         const text = cleanText(line, line.length);
+        if (dropped === 0) onLine(text);
         emit({
           event: "handler.stderr",
           service: this.#service.name,
@@ -149,4 +190,33 @@ function stderrOf(target: StderrTarget, pipe: [Fd, Fd] | null): Fd | "connection
       if (pipe === null) throw new Error("a pipe was not made");
       return pipe[1];
   }
+}
+
+/** Making what a start needs may fail for want of descriptors: then the start has failed, and nothing is left open. */
+function opened<T>(open: () => T): Result<T, SpawnFailure> {
+  try {
+    return ok(open());
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return err({ stage: "descriptors", code: error.code });
+  }
+}
+
+function withReadiness(start: Start, readiness: Readiness, notify: readonly string[]): Start {
+  const { descriptor } = readiness;
+  const further = [...readiness.variables, ...notify];
+  return {
+    descriptors: descriptor === null ? start.descriptors : [...start.descriptors, descriptor],
+    variables: further.length === 0 ? start.variables : [...start.variables, ...further],
+  };
+}
+
+/** Where a worker is asked whether it is ready: at its own address behind `proxy`, else at the first listener. */
+function probeTarget(service: ServiceConfig): ProbeTarget | null {
+  const endpoint = service.upstream ?? service.listeners[0]?.endpoint;
+  if (endpoint === undefined) return null;
+  if (endpoint.kind === "tcp" && typeof endpoint.port === "number") {
+    return { host: endpoint.host ?? "localhost", port: endpoint.port };
+  }
+  return endpoint.kind === "unix" ? { path: endpoint.path.replace(/^@/, "\0") } : null;
 }

@@ -12,9 +12,12 @@ import type { RefusalReason } from "../log/events.ts";
 import type { ChildExit } from "../native/sys.ts";
 import { isShortage } from "../net/accept.ts";
 import { formatSocketAddress } from "../net/address.ts";
+import { countConnections, sampleConnections } from "../net/diag.ts";
 import { type BoundListener, repairListener } from "../net/listen.ts";
 import { unmap } from "../net/peer.ts";
-import { waitingAt } from "../net/waiting.ts";
+import { isQuiet } from "../net/sample.ts";
+import { takesDatagrams, waitingAt } from "../net/waiting.ts";
+import { contextSwitches } from "../process/activity.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import type { Timer } from "../util/clock.ts";
 import type { Result } from "../util/result.ts";
@@ -50,6 +53,8 @@ export class Service {
   #starts: StartHistory = noFailures;
   /** Times in a row that no descriptor was left, and when that was last. */
   #shortages = 0;
+  /** Context switches of the workers when they were last looked at. */
+  #switches = -1;
   #shortAt = Number.NEGATIVE_INFINITY;
   /** Times in a row that the machine lacked something. */
   #unfit = 0;
@@ -237,11 +242,16 @@ export class Service {
       broken: (listener, reason) => this.listeners.reopen(listener, reason),
       listeners: () => this.listeners.bound,
       rewatch: () => this.listeners.rewatch(),
+      isQuiet: (listeners, workers) => this.#isQuiet(listeners, workers),
+      tcpIdleMs: () => {
+        const samples = sampleConnections(sys, this.#world.diag, this.listeners.bound);
+        return new Map(samples.ok ? samples.value.map(({ cookie, idleMs }) => [cookie, idleMs]) : []);
+      },
       waiting: (listener) => waitingAt(sys, this.#world.diag, listener),
       repair: (listener) => this.#repair(listener),
       ended: (failure) => {
         if (failure === null) this.#starts = noFailures;
-        else this.#startsFail(`"${this.config.name}": ${failure}`);
+        else this.#startsFail(failure);
       },
       dropDatagram: (listener, reason) => this.#dropDatagram(listener, reason),
     };
@@ -249,7 +259,10 @@ export class Service {
 
   #launch(arrange: Arrange, connection: Connection | null): Result<HandlerRef, SpawnFailure> {
     const start = () =>
-      this.#launcher.start(arrange, connection, (handler, exit) => this.#gone(handler, exit));
+      this.#launcher.start(arrange, connection, {
+        ready: (handler) => this.#handoff.ready(handler),
+        gone: (handler, exit) => this.#gone(handler, exit),
+      });
     const started = start();
     if (!started.ok && isShortage(started.error.code)) return this.#launchFromReserve(start, connection);
     this.#launched(started, connection);
@@ -276,6 +289,7 @@ export class Service {
     const { name: service } = this.config;
     const { emit, total } = this.#world;
     this.handlers.set(handler.pid, handler);
+    if (connection === null) this.#world.notifications.add(handler.pid, handler);
     this.counters.spawned += 1;
     if (connection === null) {
       emit({ event: "handler.started", service, pid: handler.pid });
@@ -289,6 +303,7 @@ export class Service {
     }
     if (this.handlers.size === 1) this.#dispatch({ type: "handlers", handlers: 1 });
     this.#checkLimit();
+    handler.begin();
   }
 
   /** With `on_limit = "queue"` nothing is accepted at a limit: what was accepted could not be put back. */
@@ -339,6 +354,19 @@ export class Service {
     this.#world.emit({ event: "connection.refused", service, reason, remote, local, ...why });
   }
 
+  /** Where the kernel cannot tell, nobody is taken for idle. */
+  #isQuiet(listeners: readonly BoundListener[], workers: readonly HandlerRef[]): boolean {
+    const { sys, diag } = this.#world;
+    const counts = countConnections(sys, diag, listeners);
+    if (!counts.ok || !counts.value.every(isQuiet)) return false;
+    const uncounted = listeners.filter(({ kind }) => kind === "fifo" || takesDatagrams(kind));
+    if (uncounted.length === 0) return true;
+    const switches = workers.reduce((sum, { pid }) => sum + contextSwitches(pid), 0);
+    const rested = switches === this.#switches;
+    this.#switches = switches;
+    return rested && uncounted.every((listener) => waitingAt(sys, diag, listener).length === 0);
+  }
+
   /** What cannot be put right makes the listener useless to the next handler: it is bound anew. */
   #repair(listener: BoundListener): void {
     const { failures } = repairListener(this.#world.sys, listener);
@@ -360,7 +388,8 @@ export class Service {
     const { name: service } = this.config;
     const signal = exit.signal === null ? null : signalName(exit.signal);
     this.handlers.delete(handler.pid);
-    this.#handoff.gone(handler);
+    this.#world.notifications.remove(handler.pid);
+    this.#handoff.gone(handler, exit.code !== 0);
     this.counters.lastExit = { pid: exit.pid, code: exit.code, signal, at: this.#world.clock.wall() };
     const { connection } = handler;
     if (connection !== null) {

@@ -24,13 +24,14 @@ export type HandlerEvent =
   | { type: "work" }
   /** Its last connection has ended. */
   | { type: "rest"; now: number }
-  | { type: "stop"; reason: string }
+  /** `signal`: another one than `stop_signal`. */
+  | { type: "stop"; reason: string; signal?: string }
   /** `stop_timeout` has passed. */
   | { type: "timeout" };
 
 export type HandlerEffect =
   /** `stop_signal` to what `kill_mode` names, and the clock of `stop_timeout` starts. */
-  | { do: "signal"; reason: string }
+  | { do: "signal"; reason: string; signal?: string }
   /** SIGKILL to all of that which is left. */
   | { do: "kill" };
 
@@ -50,9 +51,9 @@ type Cell<N extends HandlerStateName, T extends HandlerEvent["type"]> =
   | ((event: EventOf<T>, state: StateOf<N>) => HandlerStep);
 type Table = { [N in HandlerStateName]: { [T in HandlerEvent["type"]]: Cell<N, T> } };
 
-const stop = ({ reason }: EventOf<"stop">): HandlerStep => ({
+const stop = ({ reason, signal }: EventOf<"stop">): HandlerStep => ({
   state: { name: "stopping", reason, killed: false },
-  effects: [{ do: "signal", reason }],
+  effects: [{ do: "signal", reason, ...(signal === undefined ? {} : { signal }) }],
 });
 const rest = ({ now }: EventOf<"rest">): HandlerStep => to({ name: "idle", since: now });
 const work = (): HandlerStep => to({ name: "ready" });

@@ -5,7 +5,9 @@ import type { InheritedSocket } from "../net/adopt.ts";
 import type { Farewells } from "../net/farewell.ts";
 import type { Host } from "../process/machine.ts";
 import type { Limits } from "../process/plan.ts";
+import type { Processes } from "../process/processes.ts";
 import type { Clock } from "../util/clock.ts";
+import type { Notifications } from "./notifications.ts";
 
 export interface World {
   sys: Sys;
@@ -17,7 +19,9 @@ export interface World {
   nothing: Fd;
   /** A NETLINK_SOCK_DIAG socket: asks the kernel about the connections that handlers have accepted. */
   diag: Fd;
+  notifications: Notifications;
   total: Total;
+  processes: Processes;
   /** Sockets the daemon was started with; a listener that wants one takes it out of the list. */
   inherited: InheritedSocket[];
   farewells: Farewells;

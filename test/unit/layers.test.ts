@@ -5,6 +5,8 @@ import { describe, expect, test } from "vitest";
 
 /** Lowest first: a file imports from its own folder and from those before it. */
 const layers = [
+  // What worker programs load: it stands alone.
+  "worker",
   "util",
   "native",
   "net",

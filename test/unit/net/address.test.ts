@@ -9,8 +9,10 @@ const tcp = (host: string | null, port: number | string, family: "any" | 4 | 6 =
   port,
 });
 const udp = (host: string | null, port: number | string, family: "any" | 4 | 6 = "any"): Endpoint => ({
-  ...tcp(host, port, family),
   kind: "udp",
+  host,
+  family,
+  port,
 });
 
 describe("addresses of listen", () => {

@@ -1,0 +1,127 @@
+/**
+ * `kill_mode = "tree"` with a cgroup v2 of the handler's own, which it is born in and which nothing that descends from
+ * it leaves, however it forks: exact. (A handler that is root may move its processes elsewhere; a login session moves
+ * to one of its own.)
+ *
+ * The members are in cgroup.procs, their end is announced by cgroup.events (`populated 0`), and cgroup.kill reaches all
+ * of them and what they fork meanwhile. `on_idle = "freeze"` has its place here: cgroup.freeze.
+ */
+import { closeSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Sys } from "../native/sys.ts";
+import { isSystemError } from "../native/sys.ts";
+import type { Clock } from "../util/clock.ts";
+import type { CgroupHome } from "./cgroup-home.ts";
+import { insist } from "./insist.ts";
+import { cgroupOf } from "./proc.ts";
+import type { Reach } from "./reach.ts";
+import { signalByPid, stopSignals } from "./signal.ts";
+
+/** POLLPRI, as uv_poll has it: the kernel's word for news in such a file (cgroups(7)). */
+const prioritized = 8;
+
+/** Signals go round until nobody new is found; a program that forks without end must not keep us here. */
+const mostRounds = 10;
+
+export class Cgroup implements Reach {
+  readonly #sys: Sys;
+  readonly #clock: Clock;
+  readonly #home: CgroupHome;
+  readonly #directory: string;
+
+  /** Takes care of `directory`, which `home` has made, and removes it at the end. */
+  constructor(sys: Sys, clock: Clock, home: CgroupHome, directory: string) {
+    this.#sys = sys;
+    this.#clock = clock;
+    this.#home = home;
+    this.#directory = directory;
+  }
+
+  stop(signal: number): void {
+    insist(this.#clock, () => this.#signal(stopSignals(signal)));
+  }
+
+  kill(): void {
+    insist(this.#clock, () => ifThere(() => writeFileSync(join(this.#directory, "cgroup.kill"), "1")));
+  }
+
+  ended(_stopping: boolean, onGone: () => void): void {
+    // Mostly it is empty, and then this one call is all.
+    if (isRemoved(this.#directory)) onGone();
+    else insist(this.#clock, () => this.#await(onGone));
+  }
+
+  #signal(signals: readonly number[]): void {
+    const name = this.#home.nameOf(this.#directory);
+    const isMember = (pid: number) => `${cgroupOf(pid) ?? ""}/`.startsWith(`${name}/`);
+    const done = new Set<number>();
+    for (let round = 0; round < mostRounds; round++) {
+      const fresh = processesIn(this.#directory).filter((pid) => !done.has(pid));
+      if (fresh.length === 0) return;
+      for (const pid of fresh) {
+        done.add(pid);
+        signalByPid(this.#sys, pid, signals, () => isMember(pid));
+      }
+    }
+  }
+
+  #await(onGone: () => void): void {
+    const events = openSync(join(this.#directory, "cgroup.events"), "r");
+    const gone = () => {
+      closeSync(events);
+      this.#home.remove(this.#directory);
+      onGone();
+    };
+    if (!isPopulated(events)) {
+      gone();
+      return;
+    }
+    // What has come after the file was read is news to the watch.
+    const watch = this.#sys.watch(events, () => {
+      if (isPopulated(events)) return;
+      watch.close();
+      gone();
+    });
+    watch.start(prioritized);
+  }
+}
+
+function isPopulated(events: number): boolean {
+  const text = Buffer.alloc(256);
+  return text.toString("latin1", 0, readSync(events, text, 0, text.length, 0)).includes("populated 1");
+}
+
+/** Those of the cgroups that the handler has made in its own too. */
+function processesIn(directory: string): number[] {
+  const pids: number[] = [];
+  ifThere(() => {
+    for (const line of readFileSync(join(directory, "cgroup.procs"), "latin1").split("\n")) {
+      // 0 is one that our pid namespace does not show.
+      if (Number(line) > 0) pids.push(Number(line));
+    }
+  });
+  ifThere(() => {
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      if (entry.isDirectory()) pids.push(...processesIn(join(directory, entry.name)));
+    }
+  });
+  return pids;
+}
+
+/** A cgroup may be removed while it is looked at, and a threaded one lists its processes further up (EOPNOTSUPP). */
+function ifThere(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!isSystemError(error) || !["ENOENT", "ENODEV", "EOPNOTSUPP"].includes(error.code)) throw error;
+  }
+}
+
+function isRemoved(directory: string): boolean {
+  try {
+    rmdirSync(directory);
+    return true;
+  } catch (error) {
+    return isSystemError(error) && error.code === "ENOENT";
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * All our children: handlers, which we started, and orphans, which came to us. The daemon is a subreaper
+ * (PR_SET_CHILD_SUBREAPER): whatever a handler has started and left behind becomes our child, for us to reap; so does
+ * every orphan of a container where the daemon is PID 1.
+ *
+ * A handler's end is learned by its own pidfd. For an orphan there is only SIGCHLD, which says not whose and is sent
+ * for handlers too. So an ended child is first looked at (waitid with WNOWAIT), and a handler is left to its own
+ * `Child`: nobody else ever takes its status. It is collected there and then, or the next look would show it again.
+ *
+ * A look costs the kernel a walk along all our children that run. It is therefore made for many ends at once, some
+ * time after the first, except while somebody waits for an orphan to be gone.
+ */
+import type { ChildExit, Fd, Sys } from "../native/sys.ts";
+import type { Clock, Timer } from "../util/clock.ts";
+import { ok, type Result } from "../util/result.ts";
+import { type Child, type ChildStart, type SpawnFailure, startChild } from "./child.ts";
+import { ownChildren, type ProcessEntry, readProcess } from "./proc.ts";
+
+/** How long a dead orphan may wait to be reaped. */
+const reapDelayMs = 100;
+/** So many are reaped at once; then others have their turn. */
+const mostAtOnce = 256;
+
+export class Children {
+  readonly #sys: Sys;
+  readonly #clock: Clock;
+  readonly #handlers = new Map<number, { child: Child; service: string }>();
+  readonly #waiting = new Set<() => void>();
+  #timer: Timer | null = null;
+
+  constructor(sys: Sys, clock: Clock) {
+    this.#sys = sys;
+    this.#clock = clock;
+    sys.setSubreaper(true);
+  }
+
+  /** Starts a handler of `service`. See `startChild`. */
+  start(
+    service: string,
+    start: ChildStart,
+    cgroup: Fd,
+    onEnd: (exit: ChildExit) => void,
+  ): Result<Child, SpawnFailure> {
+    const child = startChild(this.#sys, start, cgroup, (exit) => {
+      this.#handlers.delete(exit.pid);
+      onEnd(exit);
+    });
+    if (!child.ok) return child;
+    this.#handlers.set(child.value.pid, { child: child.value, service });
+    return ok(child.value);
+  }
+
+  /** The pids of the handlers of `service` that have not ended. */
+  handlersOf(service: string): number[] {
+    return [...this.#handlers].filter(([, handler]) => handler.service === service).map(([pid]) => pid);
+  }
+
+  /**
+   * Our children that we have not started and that live. Whoever descends from a handler that has ended does so through
+   * one of these. None is missed: one that ends while we look, and leaves a child of its own, has been seen by then,
+   * and its child is found in the next round.
+   */
+  orphans(): ProcessEntry[] {
+    const looked = new Map<number, ProcessEntry | null>();
+    for (let before = -1; looked.size > before; ) {
+      before = looked.size;
+      for (const pid of ownChildren()) {
+        if (!this.#handlers.has(pid) && !looked.has(pid)) looked.set(pid, readProcess(pid));
+      }
+    }
+    return [...looked.values()].filter((entry) => entry !== null).filter((entry) => !entry.zombie);
+  }
+
+  /** On SIGCHLD: one child or more have ended. */
+  changed(): void {
+    if (this.#waiting.size > 0) this.reap();
+    else this.#reapIn(reapDelayMs);
+  }
+
+  /** Calls back whenever orphans were reaped. The function that it returns puts an end to that. */
+  onReaped(callback: () => void): () => void {
+    this.#waiting.add(callback);
+    return () => this.#waiting.delete(callback);
+  }
+
+  /** Reaps the orphans that have ended, and has handlers that have ended collected. */
+  reap(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    let orphans = 0;
+    for (let looks = 0; ; looks++) {
+      const pid = this.#sys.peekEndedChild();
+      if (pid === null) break;
+      if (looks === mostAtOnce) {
+        this.#reapIn(0);
+        break;
+      }
+      const handler = this.#handlers.get(pid)?.child;
+      if (handler === undefined) {
+        this.#sys.waitPid(pid);
+        orphans += 1;
+      } else {
+        handler.collect();
+        // A child that has ended and yet is not to be had (a debugger's): it will be announced once more.
+        if (!handler.ended) break;
+      }
+    }
+    if (orphans > 0) for (const callback of [...this.#waiting]) callback();
+  }
+
+  /** Nothing more is reaped. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #reapIn(delayMs: number): void {
+    this.#timer ??= this.#clock.after(delayMs, () => this.reap());
+  }
+}

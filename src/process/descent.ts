@@ -1,0 +1,158 @@
+/**
+ * `kill_mode = "tree"` without a cgroup: what can be told of descent from /proc. Exact is
+ *
+ * - what descends from the handler while it lives, by the chain of parents, and whoever was once seen there,
+ * - what is in the handler's session, whoever is its parent now,
+ * - and, since orphans come to us (we are a subreaper): what descends from an orphan of these.
+ *
+ * Best effort is an orphan that was never seen as a descendant and has left the session: a daemon that the handler has
+ * started. It is known by its environment: that names our service and, for `stdio`, the connection. This fails where
+ * it was started with another environment, has overwritten it, or does not let us read it; then it lives on. Of several
+ * workers of one service an orphan is this one's if it names it (LISTEN_PID), or no other that lives is older than the
+ * orphan; else it is left to the last of them.
+ *
+ * The end needs no watching of each process: the last of a tree to end is an orphan by then, so that it is ours to reap.
+ */
+import { constants } from "node:os";
+import type { Sys } from "../native/sys.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Child } from "./child.ts";
+import type { Children } from "./children.ts";
+import { insist } from "./insist.ts";
+import { environmentOf, listProcesses, type ProcessEntry, readProcess } from "./proc.ts";
+import type { Reach } from "./reach.ts";
+import { signalByPid, stopSignals } from "./signal.ts";
+
+export interface DescentWorld {
+  sys: Sys;
+  clock: Clock;
+  children: Children;
+}
+
+/** Signals go round until nobody new is found; a program that forks without end must not keep us here. */
+const mostRounds = 10;
+
+export class Descent implements Reach {
+  readonly #world: DescentWorld;
+  readonly #child: Child;
+  readonly #service: string;
+  readonly #connection: number | null;
+  readonly #startTime: number;
+  /** All that were ever found in the tree: pid to start time. */
+  readonly #seen = new Map<number, number>();
+  /** Those that we may not signal: nothing can be done about them. Pid to start time. */
+  readonly #denied = new Map<number, number>();
+  /** Whether the session's number, which was the handler's, may be trusted: it is in use as long as it has a member. */
+  #hasSession = true;
+  #onGone: (() => void) | null = null;
+  #unsubscribe = () => {};
+  #killing = false;
+
+  /** @param connection that of a handler that has only one, and its number in the environment */
+  constructor(world: DescentWorld, child: Child, service: string, connection: number | null) {
+    this.#world = world;
+    this.#child = child;
+    this.#service = service;
+    this.#connection = connection;
+    this.#startTime = readProcess(child.pid)?.startTime ?? 0;
+  }
+
+  stop(signal: number): void {
+    insist(this.#world.clock, () => this.#signal(stopSignals(signal)));
+  }
+
+  kill(): void {
+    this.#killing = true;
+    // All of its group at once, whatever they fork; then those who have left it.
+    this.#child.signal(constants.signals.SIGKILL, "group");
+    insist(this.#world.clock, () => this.#signal([constants.signals.SIGKILL]));
+  }
+
+  ended(_stopping: boolean, onGone: () => void): void {
+    this.#onGone = onGone;
+    this.#unsubscribe = this.#world.children.onReaped(() => this.#look());
+    this.#look();
+  }
+
+  #look(): void {
+    insist(this.#world.clock, () => {
+      if (this.#onGone === null) return;
+      if (this.#killing) this.#signal([constants.signals.SIGKILL]);
+      if (this.#orphans().length > 0) return;
+      this.#unsubscribe();
+      const onGone = this.#onGone;
+      this.#onGone = null;
+      onGone();
+    });
+  }
+
+  #signal(signals: readonly number[]): void {
+    const { sys } = this.#world;
+    const done = new Set<number>();
+    const signalFresh = (processes: ProcessEntry[]): boolean => {
+      const fresh = processes.filter(({ pid, zombie }) => !done.has(pid) && !zombie);
+      for (const { pid, startTime } of fresh) {
+        done.add(pid);
+        const isMeant = () => readProcess(pid)?.startTime === startTime;
+        if (signalByPid(sys, pid, signals, isMeant) === "denied") this.#denied.set(pid, startTime);
+      }
+      return fresh.length > 0;
+    };
+    for (let round = 0; round < mostRounds; round++) {
+      // Orphans are found much faster than all the others: in time to catch one that is about to fork and to end.
+      if (!signalFresh(this.#orphans()) && !signalFresh(this.#members())) return;
+    }
+  }
+
+  /** All that is found of the tree. */
+  #members(): ProcessEntry[] {
+    const orphans = this.#orphans().map(({ pid }) => pid);
+    if (this.#child.ended && orphans.length === 0) return [];
+    const roots = new Set(this.#child.ended ? orphans : [this.#child.pid, ...orphans]);
+    const tree = treeOf(listProcesses(), ({ pid }) => roots.has(pid));
+    for (const { pid, startTime } of tree) this.#seen.set(pid, startTime);
+    return tree;
+  }
+
+  /** The orphans that belong to the tree, but for those that we may not signal. */
+  #orphans(): ProcessEntry[] {
+    const orphans = this.#world.children.orphans();
+    // Once nobody is in it, the session's number may be given to another.
+    if (this.#child.ended && !orphans.some(({ session }) => session === this.#child.pid))
+      this.#hasSession = false;
+    return orphans.filter((orphan) => !isIn(this.#denied, orphan) && this.#claims(orphan));
+  }
+
+  #claims(orphan: ProcessEntry): boolean {
+    const { pid, session, startTime } = orphan;
+    if (startTime < this.#startTime) return false;
+    if (isIn(this.#seen, orphan) || (this.#hasSession && session === this.#child.pid)) return true;
+    const environment = environmentOf(pid);
+    if (!environment.includes(`TINETD_SERVICE=${this.#service}`)) return false;
+    if (this.#connection !== null) return environment.includes(`TINETD_CONNECTION=${this.#connection}`);
+    const others = this.#world.children
+      .handlersOf(this.#service)
+      .filter((other) => other !== this.#child.pid);
+    return others.every((other) => (readProcess(other)?.startTime ?? 0) > startTime);
+  }
+}
+
+function isIn(processes: ReadonlyMap<number, number>, { pid, startTime }: ProcessEntry): boolean {
+  return processes.get(pid) === startTime;
+}
+
+/** All whom `isRoot` names and all who descend from them. Pure. */
+export function treeOf(
+  processes: readonly ProcessEntry[],
+  isRoot: (entry: ProcessEntry) => boolean,
+): ProcessEntry[] {
+  const children = new Map<number, ProcessEntry[]>();
+  for (const entry of processes) {
+    const siblings = children.get(entry.parent);
+    if (siblings === undefined) children.set(entry.parent, [entry]);
+    else siblings.push(entry);
+  }
+  const tree = new Set<ProcessEntry>(processes.filter(isRoot));
+  for (const entry of tree) for (const child of children.get(entry.pid) ?? []) tree.add(child);
+  return [...tree];
+}

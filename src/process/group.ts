@@ -1,0 +1,33 @@
+/**
+ * `kill_mode = "group"`: the process group that the handler leads. When the handler ends by itself its group lives on
+ * (a mail is still being delivered), until the service is stopped; when we end the handler its group goes with it.
+ */
+import { constants } from "node:os";
+import type { Sys } from "../native/sys.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Child } from "./child.ts";
+import type { Reach } from "./reach.ts";
+import { stopSignals } from "./signal.ts";
+import { groupExists, Survivors } from "./survivors.ts";
+
+/** @param onLeft the handler has ended by itself, and others of its group live on */
+export function reachGroup(sys: Sys, clock: Clock, child: Child, onLeft: () => void): Reach {
+  const survivors = new Survivors(sys, clock, child.pid);
+  return {
+    stop: (signal) => {
+      for (const each of stopSignals(signal)) child.signal(each, "group");
+    },
+    kill: () => {
+      child.signal(constants.signals.SIGKILL, "group");
+      survivors.kill();
+    },
+    ended: (stopping, onGone) => {
+      if (stopping) {
+        survivors.watch(onGone);
+        return;
+      }
+      if (groupExists(sys, child.pid)) onLeft();
+      onGone();
+    },
+  };
+}

@@ -1,0 +1,215 @@
+/** A flow alone, between a real pair and a real UDP socket, with time and the network's fullness in the test's hands. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { Flow } from "../../../src/handoff/flow.ts";
+import type { SocketAddress, Sys } from "../../../src/native/sys.ts";
+import type { Clock } from "../../../src/util/clock.ts";
+import { ready, sys } from "../../native/support.ts";
+import { open, udp, workplace } from "../net/support.ts";
+
+workplace();
+
+/** Time that passes when the test says so. */
+function manualClock() {
+  let now = 0;
+  const timers = new Set<{ at: number; callback: () => void }>();
+  const clock: Clock = {
+    now: () => now,
+    wall: () => new Date(now),
+    after(delayMs, callback) {
+      const timer = { at: now + delayMs, callback };
+      timers.add(timer);
+      return { cancel: () => void timers.delete(timer) };
+    },
+  };
+  return {
+    clock,
+    pending: () => timers.size,
+    pass(ms: number) {
+      now += ms;
+      for (const timer of [...timers]) {
+        if (timer.at > now || !timers.delete(timer)) continue;
+        timer.callback();
+      }
+    },
+  };
+}
+
+interface Overrides extends Partial<Sys> {
+  idleTimeout?: number | null;
+}
+
+/** A flow with a peer that is a socket of the test, and a handler that is the test itself. */
+async function setUp({ idleTimeout = null, ...overrides }: Overrides = {}) {
+  const [listener] = await open(udp());
+  const remote = sys.socket("inet", "dgram");
+  sys.bind(remote, { family: "inet", address: "127.0.0.1", port: 0 });
+  const time = manualClock();
+  const stops: string[] = [];
+  let idle = 0;
+  const peer = { key: "peer", listener, route: { remote: sys.getsockname(remote), asked: null } };
+  const flow = new Flow(
+    { sys: { ...sys, ...overrides }, clock: time.clock, config: { idleTimeout, stopTimeout: 1000 } },
+    peer,
+    () => {
+      idle += 1;
+    },
+  );
+  const handler = { pid: 1, wasReady: true, stop: (reason: string) => void stops.push(reason) };
+  const buffer = Buffer.alloc(100);
+  const text = (fd: number) => {
+    const message = sys.receiveMessage(fd, buffer);
+    return message === null ? null : buffer.toString("utf8", 0, message.length);
+  };
+  return {
+    flow,
+    handler,
+    time,
+    stops,
+    idle: () => idle,
+    /** What the handler would read: `""` is the end of file. */
+    read: () => text(flow.pair.handlerEnd),
+    write: (data: string) => sys.sendMessage(flow.pair.handlerEnd, Buffer.from(data)),
+    /** What the peer gets next. */
+    async answer() {
+      await ready(remote);
+      return text(remote);
+    },
+    nothing: () => text(remote) === null,
+    [Symbol.dispose]: () => {
+      flow.ended();
+      sys.close(remote);
+    },
+  };
+}
+
+/** Fails, or does not, as the test says. */
+function network() {
+  const state = { full: false, tries: 0 };
+  const sendMessage: Sys["sendMessage"] = (fd, data, to: SocketAddress | null = null, ...rest) => {
+    if (to === null) return sys.sendMessage(fd, data);
+    state.tries += 1;
+    return state.full ? null : sys.sendMessage(fd, data, to, ...rest);
+  };
+  return { state, sendMessage };
+}
+
+test("a full network makes answers wait, in order, and is tried again by the clock alone", async () => {
+  const { state, sendMessage } = network();
+  using it = await setUp({ sendMessage });
+  it.flow.serve(it.handler);
+  state.full = true;
+  for (const word of ["one", "two", "three"]) it.write(word);
+  while (state.tries === 0) await nextTurn();
+  for (let turn = 0; turn < 20; turn++) await nextTurn();
+  expect(state.tries).toBe(1);
+  it.time.pass(10);
+  expect(state.tries).toBe(2);
+  state.full = false;
+  it.time.pass(10);
+  expect([await it.answer(), await it.answer(), await it.answer()]).toEqual(["one", "two", "three"]);
+  expect(it.flow.traffic).toMatchObject({ datagramsOut: 3, bytesOut: 11, datagramsDropped: 0 });
+});
+
+test("an answer that still waits when the handler has ended is dropped, and counted", async () => {
+  const { state, sendMessage } = network();
+  using it = await setUp({ sendMessage });
+  it.flow.serve(it.handler);
+  state.full = true;
+  it.write("one");
+  it.flow.ended();
+  expect(it.flow.traffic).toMatchObject({ datagramsOut: 0, datagramsDropped: 1 });
+  expect(it.time.pending()).toBe(0);
+});
+
+test("a handler that has shut its end down is not looked at again", async () => {
+  let receives = 0;
+  using it = await setUp({
+    receiveMessage: (...call) => {
+      receives += 1;
+      return sys.receiveMessage(...call);
+    },
+  });
+  it.flow.serve(it.handler);
+  sys.shutdown(it.flow.pair.handlerEnd, "write");
+  while (receives === 0) await nextTurn();
+  for (let turn = 0; turn < 20; turn++) await nextTurn();
+  expect(receives).toBe(1);
+  it.flow.give(Buffer.from("still read"));
+  expect(it.read()).toBe("still read");
+});
+
+test("idle time counts from the last datagram in either direction; one that was dropped is none", async () => {
+  using it = await setUp({ idleTimeout: 100 });
+  it.flow.give(Buffer.from("one"));
+  it.flow.serve(it.handler);
+  it.time.pass(99);
+  it.flow.give(Buffer.from("two"));
+  it.time.pass(99);
+  expect(it.idle()).toBe(0);
+  it.write("answer");
+  expect(await it.answer()).toBe("answer");
+  it.time.pass(99);
+  expect(it.idle()).toBe(0);
+  // The queue is full long before.
+  for (let i = 0; i < 1000; i++) it.flow.give(Buffer.from("more"));
+  expect(it.flow.traffic.datagramsDropped).toBeGreaterThan(0);
+  it.time.pass(99);
+  it.flow.give(Buffer.from("one too many"));
+  it.time.pass(1);
+  expect(it.idle()).toBe(1);
+});
+
+test("at the idle time the handler gets the end of file after what was queued; its stop comes stop_timeout later", async () => {
+  using it = await setUp({ idleTimeout: 100 });
+  it.flow.give(Buffer.from("one"));
+  it.flow.serve(it.handler);
+  it.time.pass(100);
+  expect([it.read(), it.read()]).toEqual(["one", ""]);
+  it.write("last words");
+  expect(await it.answer()).toBe("last words");
+  it.time.pass(999);
+  expect(it.stops).toEqual([]);
+  it.time.pass(1);
+  expect(it.stops).toEqual(["idle_timeout"]);
+});
+
+test("what was not read comes back, but for the first if none was", async () => {
+  using it = await setUp();
+  for (const word of ["one", "", "three"]) it.flow.give(Buffer.from(word));
+  it.flow.serve(it.handler);
+  const left = it.flow.ended().map((data) => Buffer.from(data).toString());
+  expect(left).toEqual(["", "three"]);
+  expect(it.flow.traffic).toMatchObject({ datagramsIn: 1, bytesIn: 3 });
+});
+
+test("all comes back of a flow whose handler was never started", async () => {
+  using it = await setUp();
+  for (const word of ["one", "two"]) it.flow.give(Buffer.from(word));
+  expect(it.flow.ended().map((data) => Buffer.from(data).toString())).toEqual(["one", "two"]);
+});
+
+test("a handler that reads and shuts its receiving side leaves what it left, and no more", async () => {
+  using it = await setUp();
+  for (const word of ["one", "two"]) it.flow.give(Buffer.from(word));
+  it.flow.serve(it.handler);
+  expect(it.read()).toBe("one");
+  sys.shutdown(it.flow.pair.handlerEnd, "read");
+  it.flow.give(Buffer.from("three"));
+  expect(it.flow.ended().map((data) => Buffer.from(data).toString())).toEqual(["two"]);
+  expect(it.flow.traffic).toMatchObject({ datagramsIn: 1, datagramsDropped: 1 });
+});
+
+test("a flow that was cut is the end of file and a broken pipe, and takes nothing back", async () => {
+  using it = await setUp({ idleTimeout: 100 });
+  it.flow.give(Buffer.from("one"));
+  it.flow.serve(it.handler);
+  const copy = sys.dup(it.flow.pair.handlerEnd);
+  it.flow.cut("the listener was closed");
+  it.time.pass(1000);
+  expect([it.idle(), it.stops]).toEqual([0, ["the listener was closed"]]);
+  expect(() => sys.sendMessage(copy, Buffer.from("answer"))).toThrow("EPIPE");
+  sys.close(copy);
+  expect(it.flow.ended()).toEqual([]);
+  expect(it.nothing()).toBe(true);
+});
