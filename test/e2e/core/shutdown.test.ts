@@ -77,6 +77,7 @@ test("a child that outlives its handler and still holds its stderr does not keep
 [services.leaving]
 listen  = "127.0.0.1:0"
 command = ["sh", "-c", "sleep 1000 <&- >&- & echo $!"]
+kill_mode = "process"
 stderr  = "log"`);
   await using client = await connect(await rig.port("leaving"));
   const child = Number(await client.line());
