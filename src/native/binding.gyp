@@ -18,6 +18,7 @@
         "c/diag_inet_query.c",
         "c/diag_rows.c",
         "c/diag_unix.c",
+        "c/epoll.c",
         "c/errors.c",
         "c/file.c",
         "c/launch.c",

@@ -240,6 +240,23 @@ export interface Sys {
    */
   watch(fd: Fd, callback: (events: number, status: number) => void): Watch;
 
+  // -- epoll(7) by itself: for edges, which `watch` cannot tell ------------------------------------------------------
+  /** Readable (for `watch`) while it has events that `epollWait` has not taken. Close-on-exec. */
+  epoll(): Fd;
+  /**
+   * Adds a descriptor (borrowed) with EPOLL* bits, `EPOLLOUT | EPOLLET` ... With EPOLLET it is reported at once if any of
+   * them holds, then whenever one is announced anew, though it has held all along: EPOLLOUT of a Unix socket each time
+   * that its peer takes something that was sent, as long as no more than a quarter of SO_SNDBUF is left. SIOCOUTQ then
+   * says how much that is; a message adds some hundred bytes at least (768 for a small one), of which the kernel may not
+   * have taken off the last yet: everything has been received when it is below that, not only at 0.
+   * @throws EEXIST, EPERM for what cannot be watched
+   */
+  epollAdd(epoll: Fd, fd: Fd, events: number): void;
+  /** Before the descriptor is closed: a duplicate elsewhere would go on being reported. @throws ENOENT */
+  epollRemove(epoll: Fd, fd: Fd): void;
+  /** At most 64 of the events there are, without waiting; EPOLLERR and EPOLLHUP come unasked. */
+  epollWait(epoll: Fd): { fd: Fd; events: number }[];
+
   // -- processes ----------------------------------------------------------------------------------------------------
   prepare(plan: SpawnPlan): PreparedPlan;
   /**

@@ -7,6 +7,7 @@
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -156,6 +157,17 @@ static const struct {
 	CONSTANT(FIONREAD),
 	CONSTANT(SIOCINQ),
 	CONSTANT(SIOCOUTQ),
+
+	/* Events (epoll_ctl(2)) */
+	CONSTANT(EPOLLIN),
+	CONSTANT(EPOLLOUT),
+	CONSTANT(EPOLLRDHUP),
+	CONSTANT(EPOLLPRI),
+	CONSTANT(EPOLLERR),
+	CONSTANT(EPOLLHUP),
+	CONSTANT(EPOLLET),
+	CONSTANT(EPOLLONESHOT),
+	CONSTANT(EPOLLEXCLUSIVE),
 
 	/* Netlink (netlink(7), sock_diag(7)) */
 	CONSTANT(SOL_NETLINK),

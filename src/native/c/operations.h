@@ -40,6 +40,11 @@
 	X(ioctlInt, op_ioctl_int)                  \
 	/* watch.c */                              \
 	X(watch, op_watch)                         \
+	/* epoll.c */                              \
+	X(epoll, op_epoll)                         \
+	X(epollAdd, op_epoll_add)                  \
+	X(epollRemove, op_epoll_remove)            \
+	X(epollWait, op_epoll_wait)                \
 	/* plan.c */                               \
 	X(prepare, op_prepare)                     \
 	/* spawn.c */                              \
