@@ -6,6 +6,7 @@ process.on("SIGUSR1", () => {});
 
 const { readFileSync } = await import("node:fs");
 const { isatty } = await import("node:tty");
+const { guarded } = await import("./cli/output.ts");
 const { runProgram } = await import("./cli/program.ts");
 const { loadSys } = await import("./native/sys.ts");
 
@@ -18,10 +19,10 @@ process.exitCode = await runProgram(argv, {
     return process.stdin;
   },
   get stdout() {
-    return process.stdout;
+    return guarded(process.stdout);
   },
   get stderr() {
-    return process.stderr;
+    return guarded(process.stderr);
   },
   stderrIsTerminal: isatty(2),
   workingDirectory: process.cwd(),

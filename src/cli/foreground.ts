@@ -66,18 +66,17 @@ export async function runForeground(
     handleSignals({ daemon, logger, emit: logger.emit, ended: resolve });
   });
   const started = await daemon.start();
-  const failure = started.ok
+  let failure = started.ok
     ? options.strict === true && started.value.failed > 0
       ? "not every listener could be bound (--strict)"
       : null
     : started.error;
-  if (failure === null) {
+  if (failure === null && !daemon.isStopping) {
     leaveTerminal(context, sys, nothing);
-    if (readyFd !== null) tellReady(readyFd);
-    await ended;
-  } else {
-    await daemon.stop(failure);
+    failure = readyFd === null ? null : tellReady(readyFd);
   }
+  if (failure === null) await ended;
+  else await daemon.stop(failure);
   pidFile?.remove();
   logger.flush();
   if (failure !== null) throw new CommandFailure(failure);
@@ -115,12 +114,14 @@ function readyDescriptor({ readyFd }: OptionValues): number | null {
   return fd;
 }
 
-function tellReady(fd: number): void {
+/** @returns why that is not possible, or `null` */
+function tellReady(fd: number): string | null {
   try {
     writeSync(fd, "\n");
     closeSync(fd);
+    return null;
   } catch (error) {
-    throw new CommandFailure(`--ready-fd ${fd}: ${(error as NodeJS.ErrnoException).code}`);
+    return `--ready-fd ${fd}: ${(error as NodeJS.ErrnoException).code}`;
   }
 }
 

@@ -67,10 +67,11 @@ function parserOf(
   return parser.allowExcessArguments(false).action(() => action(parser.args, parser.opts()));
 }
 
-function output(parser: Parser, { stdout, stderr }: CliContext): Parser {
+/** The streams are asked for when there is something to write: a daemon never opens them. */
+function output(parser: Parser, context: CliContext): Parser {
   return parser.exitOverride().configureOutput({
-    writeOut: (text) => stdout.write(text),
-    writeErr: (text) => stderr.write(text),
+    writeOut: (text) => context.stdout.write(text),
+    writeErr: (text) => context.stderr.write(text),
     outputError: (text, write) => write(text.replace(/^error: /, "tinetd: ")),
   });
 }

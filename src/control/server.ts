@@ -13,7 +13,8 @@ import { type Backend, routes } from "./routes.ts";
 
 /** More callers than this at once wait in the backlog of the socket. */
 const mostCallers = 64;
-const requestTimeoutMs = 10_000;
+/** For a request and its answer together. Who says nothing is in the way of the next caller. */
+const requestTimeoutMs = 5_000;
 
 export interface ControlWorld {
   sys: Sys;
@@ -36,7 +37,6 @@ export function serveControl(world: ControlWorld, listener: BoundListener): Cont
   const server = createHttpServer(world.backend);
   const watch = sys.watch(listener.fd, () => acceptAll());
   watch.start(READABLE);
-  watch.unref();
 
   function acceptAll(): void {
     while (callers.size < mostCallers) {
@@ -75,8 +75,11 @@ export function serveControl(world: ControlWorld, listener: BoundListener): Cont
       return;
     }
     const socket = new Socket({ fd, readable: true, writable: true });
+    // The server's own timeouts count only for sockets that it has accepted itself.
+    const deadline = clock.after(requestTimeoutMs, () => socket.destroy());
     callers.add(socket);
     socket.on("close", () => {
+      deadline.cancel();
       callers.delete(socket);
       resume(watch);
     });
@@ -105,8 +108,9 @@ function mayCall(caller: PeerCredentials, ownUid: number): boolean {
 }
 
 function createHttpServer(backend: Backend): Server {
-  const options = { maxHeaderSize: 8192, headersTimeout: requestTimeoutMs, requestTimeout: requestTimeoutMs };
-  const server = createServer(options, (request, response) => answer(backend, request, response));
+  const server = createServer({ maxHeaderSize: 8192 }, (request, response) =>
+    answer(backend, request, response),
+  );
   server.on("clientError", (_error, socket) => socket.destroy());
   return server;
 }

@@ -95,7 +95,12 @@ export class Daemon {
   async start(): Promise<Result<{ listeners: number; failed: number }, string>> {
     const control = await this.#openControl();
     if (!control.ok) return control;
-    await Promise.all(this.#services.map((service) => service.start()));
+    if (!this.isStopping) await Promise.all(this.#services.map((service) => service.start()));
+    // The signal to stop may come at any moment; what was opened after it nobody else would close.
+    if (this.isStopping) {
+      this.#control?.close();
+      return ok({ listeners: 0, failed: 0 });
+    }
     const listeners = this.#services.reduce((sum, service) => sum + service.listeners.bound.length, 0);
     const unknown = this.#closeUnknown();
     const failed = this.#services.filter(
@@ -112,6 +117,10 @@ export class Daemon {
       ...(unknown.length > 0 ? { unknown } : {}),
     });
     return ok({ listeners, failed });
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping !== null;
   }
 
   /**

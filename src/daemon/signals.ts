@@ -16,7 +16,10 @@ export interface SignalWorld {
 
 export function handleSignals({ daemon, logger, emit, ended }: SignalWorld): void {
   let interrupted = false;
-  const stop = (signal: string) => void daemon.stop(signal).then(ended);
+  const stop = (signal: string) => {
+    // A bug on the way must not make a daemon that cannot be stopped.
+    void daemon.stop(signal).catch(logger.bug).then(ended);
+  };
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => {
     // The second Ctrl-C of somebody who does not want to wait.
