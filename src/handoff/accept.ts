@@ -12,29 +12,31 @@ import type { Connection, HandoffHost, Incoming } from "./handoff.ts";
 const acceptsPerTurn = 8;
 
 /**
- * Accepts what waits at `listener`, and gives what is admitted to `take`, which keeps the descriptor.
+ * Accepts what waits at `listener`, and gives what is admitted to `take`, all at once, which keeps the descriptors.
  * Nothing is accepted that could not be served: the host is asked before each.
  */
 export function acceptWaiting(
   host: HandoffHost,
   listener: BoundListener,
-  take: (incoming: Incoming) => void,
+  take: (incoming: readonly Incoming[]) => void,
 ): void {
-  for (let turn = 0; turn < acceptsPerTurn && host.mayGoOn(); turn++) {
+  const admitted: Incoming[] = [];
+  for (let turn = 0; turn < acceptsPerTurn && host.mayGoOn() && admitted.length < host.room(); turn++) {
     let accepted: Accepted | null;
     try {
       accepted = host.sys.accept(listener.fd);
     } catch (error) {
       if (!isSystemError(error)) throw error;
       if (failed(host, listener, "accept", error.code)) continue;
-      return;
+      break;
     }
-    if (accepted === null) return;
+    if (accepted === null) break;
     const incoming = describe(host, listener, accepted);
-    const objection = host.admit();
-    if (objection === null) take(incoming);
+    const objection = host.admit(admitted.length);
+    if (objection === null) admitted.push(incoming);
     else host.refuse(incoming, objection);
   }
+  if (admitted.length > 0) take(admitted);
 }
 
 /**

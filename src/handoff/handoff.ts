@@ -61,12 +61,20 @@ export interface HandoffHost {
   readonly clock: Clock;
   /** Whether listeners may be looked at: false once a limit, a pause or a failure has come in between. */
   mayGoOn(): boolean;
-  /** The first rule that keeps the connection out, or `null`. */
-  admit(): RefusalReason | null;
+  /**
+   * The first rule that keeps a connection out, or `null`.
+   * @param pending how many were let in and have no handler yet
+   */
+  admit(pending: number): RefusalReason | null;
+  /** How many more may be accepted now; unlimited where clients are refused at a limit. */
+  room(): number;
   /** A number that no connection had before. */
   nextConnection(): number;
-  /** Starts a handler. Success and failure are counted, logged and, where starts keep failing, waited upon. */
-  launch(arrange: Arrange, connection: Connection | null): Result<HandlerRef, SpawnFailure>;
+  /**
+   * Starts handlers, all at once. Success and failure are counted, logged and, where starts keep failing, waited upon.
+   * @returns in the order of `requests`, each on its own
+   */
+  launch(requests: readonly LaunchRequest[]): Result<HandlerRef, SpawnFailure>[];
   /** Ends the connection with its `refusal`, counted under `reason`. Keeps the descriptor. */
   refuse(incoming: Incoming, reason: RefusalReason, error?: string): void;
   /** The same for a datagram, which has no descriptor and gets no answer; the addresses in canonical form. */
@@ -124,6 +132,13 @@ export interface Connection {
   readonly traffic: Readonly<Traffic> | null;
 }
 
+/** What one start is asked for. */
+export interface LaunchRequest {
+  arrange: Arrange;
+  /** Of a handler that is started for one. */
+  connection: Connection | null;
+}
+
 /** What one start gets, beside the plan of its service. */
 export interface Start {
   /** Position n is the handler's descriptor n. Borrowed for the spawn. */
@@ -143,4 +158,15 @@ export interface StandardDescriptors {
   stderr: Fd | "connection";
   /** Variables that the service sets itself: those of the connection do not override them. */
   chosen: ReadonlySet<string>;
+}
+
+/** Starts a single handler. */
+export function launchOne(
+  host: Pick<HandoffHost, "launch">,
+  arrange: Arrange,
+  connection: Connection | null,
+): Result<HandlerRef, SpawnFailure> {
+  const [started] = host.launch([{ arrange, connection }]);
+  if (started === undefined) throw new Error("a start without an outcome");
+  return started;
 }

@@ -14,6 +14,7 @@ import {
   type Handoff,
   type HandoffHost,
   keepsNothing,
+  launchOne,
   type StandardDescriptors,
   type Start,
 } from "./handoff.ts";
@@ -50,7 +51,11 @@ export function createListen(host: HandoffHost): Handoff {
       listeners.filter(({ inherited }) => inherited),
     );
     for (const { fd } of listeners) host.sys.setBlocking(fd, true);
-    const started = host.launch((standard) => startListen(listeners, host.config.listenPid, standard), null);
+    const started = launchOne(
+      host,
+      (standard) => startListen(listeners, host.config.listenPid, standard),
+      null,
+    );
     if (!started.ok) return;
     workers.set(started.value.pid, { ref: started.value, before });
     keeping = true;

@@ -25,6 +25,7 @@ import type { BoundListener } from "../net/listen.ts";
 import { failed, remember } from "./accept.ts";
 import { Flow } from "./flow.ts";
 import type { Handoff, HandoffHost, Incoming } from "./handoff.ts";
+import { launchOne } from "./handoff.ts";
 import { startStdio } from "./stdio.ts";
 import { type Peer, type WaitingPeer, WaitingPeers } from "./waiting-peers.ts";
 
@@ -80,7 +81,7 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
 
   /** The first datagram of a peer, or a further one of a peer who waits. */
   function arrived(peer: Peer, data: Uint8Array): void {
-    const objection = host.admit();
+    const objection = host.admit(0);
     if (waiting.has(peer.key) || !host.mayGoOn()) {
       if (!waiting.add(peer, data)) turnAway({ ...peer, datagrams: [data] }, objection ?? "limit");
     } else if (objection !== null) turnAway({ ...peer, datagrams: [data] }, objection);
@@ -91,7 +92,7 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
     while (host.mayGoOn()) {
       const peer = waiting.shift();
       if (peer === null) return;
-      const objection = host.admit();
+      const objection = host.admit(0);
       if (objection === null) start(peer);
       else turnAway(peer, objection);
     }
@@ -120,7 +121,7 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
       id: host.nextConnection(),
       acceptedAt: host.clock.now(),
     };
-    const started = host.launch((standard) => startStdio(incoming, host.config.connectionFd, standard), {
+    const started = launchOne(host, (standard) => startStdio(incoming, host.config.connectionFd, standard), {
       ...remember(incoming),
       traffic: flow.traffic,
     });

@@ -4,8 +4,10 @@
  */
 import type { Fd } from "../native/sys.ts";
 import { connectionVariables } from "../net/peer.ts";
+import type { SpawnFailure } from "../process/child.ts";
+import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
-import type { Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
+import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
 import { watchStdioIdle } from "./stdio-idle.ts";
 import type { UdpRelay } from "./stdio-udp.ts";
 
@@ -15,15 +17,21 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
   // Where UDP peers are served as well, the timeout is that of their flows.
   const isStreamOnly = listeners.every(({ endpoint }) => endpoint.kind !== "udp");
   const idle = idleTimeout !== null && isStreamOnly ? watchStdioIdle(host, idleTimeout) : null;
-  const serve = (incoming: Incoming) => {
-    const started = host.launch(
-      (standard) => startStdio(incoming, connectionFd, standard),
-      remember(incoming),
-    );
-    if (started.ok) {
+  const serve = (arrived: readonly Incoming[]) => {
+    const requests = arrived.map((incoming) => ({
+      arrange: (standard: StandardDescriptors) => startStdio(incoming, connectionFd, standard),
+      connection: remember(incoming),
+    }));
+    const started = host.launch(requests);
+    arrived.forEach((incoming, index) => {
+      settle(incoming, started[index]);
+    });
+  };
+  const settle = (incoming: Incoming, started: Result<HandlerRef, SpawnFailure> | undefined) => {
+    if (started?.ok === true) {
       idle?.add(incoming, incoming.fd, started.value);
       host.sys.close(incoming.fd);
-    } else host.refuse(incoming, "error", `${started.error.stage}: ${started.error.code}`);
+    } else host.refuse(incoming, "error", `${started?.error.stage}: ${started?.error.code}`);
   };
   return {
     ...relay,

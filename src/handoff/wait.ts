@@ -16,6 +16,7 @@ import {
   type Handoff,
   type HandoffHost,
   keepsNothing,
+  launchOne,
   type StandardDescriptors,
   type Start,
 } from "./handoff.ts";
@@ -43,7 +44,7 @@ export function createWait(host: HandoffHost): Handoff {
     // Shared with the handler, which expects its 0 to block.
     host.sys.setBlocking(listener.fd, true);
     if (listener.inherited) openDoors(host.sys, [listener]);
-    const started = host.launch((standard) => startWait(listener, standard), null);
+    const started = launchOne(host, (standard) => startWait(listener, standard), null);
     if (!started.ok) return;
     turns.set(started.value.pid, watched({ listener, before, idle: null, leaving: false }, started.value));
     host.rewatch();

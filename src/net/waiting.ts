@@ -23,7 +23,9 @@ export function waitingAt(sys: Sys, diag: Fd, listener: BoundListener): string[]
     const bytes = sys.ioctlInt(listener.fd, sys.constants.FIONREAD ?? 0);
     return bytes === 0 ? [] : [`${bytes} bytes`];
   }
-  return takesConnections(listener.kind) ? queuedConnections(sys, diag, listener) : firstDatagram(sys, listener);
+  return takesConnections(listener.kind)
+    ? queuedConnections(sys, diag, listener)
+    : firstDatagram(sys, listener);
 }
 
 /** Whether of that what waited `before` something does not wait any more, or nothing had waited at all. */
@@ -41,5 +43,7 @@ function firstDatagram(sys: Sys, { fd, kind }: BoundListener): string[] {
   const message = sys.receiveMessage(fd, buffer, true);
   if (message === null) return [];
   const from = message.from === null ? "" : formatSocketAddress(kind, message.from);
-  return [`${from} ${message.length} ${buffer.toString("latin1", 0, Math.min(message.length, identifyingBytes))}`];
+  return [
+    `${from} ${message.length} ${buffer.toString("latin1", 0, Math.min(message.length, identifyingBytes))}`,
+  ];
 }

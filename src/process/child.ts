@@ -2,7 +2,16 @@
  * One process that we started: its pidfd, its end, its signals. The only owner of the pidfd; when the process has
  * ended it is reaped at once and the descriptor closed, before anybody is told.
  */
-import type { ChildExit, Fd, PreparedPlan, SpawnStage, Sys, Watch } from "../native/sys.ts";
+import type {
+  ChildExit,
+  Fd,
+  PreparedPlan,
+  SpawnedChild,
+  SpawnStage,
+  Sys,
+  SystemError,
+  Watch,
+} from "../native/sys.ts";
 import { isSystemError, READABLE } from "../native/sys.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { send } from "./signal.ts";
@@ -61,31 +70,47 @@ export class Child {
   }
 }
 
-/** What one start needs, beside whom to tell of its end. */
+/** What one start needs. */
 export interface ChildStart {
   plan: PreparedPlan;
   /** Position n is its descriptor n. Borrowed for the spawn. */
   descriptors: readonly Fd[];
   /** `NAME=value`, beside those of the plan. */
   variables: readonly string[];
+  /** The directory to be born in; -1: ours. Borrowed. */
+  cgroup: Fd;
+  /** Called once, after the process was reaped; never before the function that starts it has returned. */
+  onEnd: (exit: ChildExit) => void;
 }
 
 /**
- * Starts a process; the one way that any handler of any handoff is started.
- * @param cgroup the directory to be born in; -1: ours. Borrowed
- * @param onEnd called once, after the process was reaped; never before this function has returned
+ * Starts processes; the one way that any handler of any handoff is started. Several are started at once, so that
+ * their execs share the machine's processors instead of taking turns.
+ * @returns in the order of `starts`, each on its own
  */
-export function startChild(
+export function startChildren(sys: Sys, starts: readonly ChildStart[]): Result<Child, SpawnFailure>[] {
+  const [only] = starts;
+  const spawned = starts.length === 1 && only !== undefined ? [spawnOne(sys, only)] : sys.spawnAll(starts);
+  return spawned.map((outcome, index) => {
+    const start = starts[index];
+    if (outcome instanceof Error || start === undefined) return err(failureOf(outcome));
+    return ok(new Child(sys, outcome.pid, outcome.pidfd, start.onEnd));
+  });
+}
+
+function spawnOne(
   sys: Sys,
-  { plan, descriptors, variables }: ChildStart,
-  cgroup: Fd,
-  onEnd: (exit: ChildExit) => void,
-): Result<Child, SpawnFailure> {
+  { plan, descriptors, variables, cgroup }: ChildStart,
+): SpawnedChild | SystemError {
   try {
-    const { pid, pidfd } = sys.spawn(plan, descriptors, variables, cgroup);
-    return ok(new Child(sys, pid, pidfd, onEnd));
+    return sys.spawn(plan, descriptors, variables, cgroup);
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    return err({ stage: error.stage ?? "clone", code: error.code });
+    return error;
   }
+}
+
+function failureOf(outcome: SpawnedChild | SystemError): SpawnFailure {
+  if (!(outcome instanceof Error)) throw new Error("a process was started that nobody asked for");
+  return { stage: outcome.stage ?? "clone", code: outcome.code };
 }

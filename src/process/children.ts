@@ -10,10 +10,10 @@
  * A look costs the kernel a walk along all our children that run. It is therefore made for many ends at once, some
  * time after the first, except while somebody waits for an orphan to be gone.
  */
-import type { ChildExit, Fd, Sys } from "../native/sys.ts";
+import type { ChildExit, Sys } from "../native/sys.ts";
 import type { Clock, Timer } from "../util/clock.ts";
-import { ok, type Result } from "../util/result.ts";
-import { type Child, type ChildStart, type SpawnFailure, startChild } from "./child.ts";
+import type { Result } from "../util/result.ts";
+import { type Child, type ChildStart, type SpawnFailure, startChildren } from "./child.ts";
 import { ownChildren, type ProcessEntry, readProcess } from "./proc.ts";
 
 /** How long a dead orphan may wait to be reaped. */
@@ -34,20 +34,20 @@ export class Children {
     sys.setSubreaper(true);
   }
 
-  /** Starts a handler of `service`. See `startChild`. */
-  start(
-    service: string,
-    start: ChildStart,
-    cgroup: Fd,
-    onEnd: (exit: ChildExit) => void,
-  ): Result<Child, SpawnFailure> {
-    const child = startChild(this.#sys, start, cgroup, (exit) => {
-      this.#handlers.delete(exit.pid);
-      onEnd(exit);
-    });
-    if (!child.ok) return child;
-    this.#handlers.set(child.value.pid, { child: child.value, service });
-    return ok(child.value);
+  /** Starts handlers of `service`. See `startChildren`. */
+  start(service: string, starts: readonly ChildStart[]): Result<Child, SpawnFailure>[] {
+    const known = starts.map((start) => ({
+      ...start,
+      onEnd: (exit: ChildExit) => {
+        this.#handlers.delete(exit.pid);
+        start.onEnd(exit);
+      },
+    }));
+    const children = startChildren(this.#sys, known);
+    for (const child of children) {
+      if (child.ok) this.#handlers.set(child.value.pid, { child: child.value, service });
+    }
+    return children;
   }
 
   /** The pids of the handlers of `service` that have not ended. */

@@ -3,7 +3,7 @@
  * happens to those that were left behind.
  */
 import { closeSync, constants, openSync } from "node:fs";
-import type { ChildExit, Fd } from "../native/sys.ts";
+import type { Fd } from "../native/sys.ts";
 import { isSystemError } from "../native/sys.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { unreachable } from "../util/unreachable.ts";
@@ -16,11 +16,12 @@ import { reachGroup } from "./group.ts";
 import { Leftovers, type LeftoverWorld, type StopKeys } from "./leftovers.ts";
 import { type Reach, reachProcess } from "./reach.ts";
 
-export interface HandlerStart extends ChildStart {
-  service: StopKeys & { killMode: "process" | "group" | "tree" };
+export interface HandlerStart extends Omit<ChildStart, "cgroup"> {
   /** That of a handler which has only one; its number is in the environment as TINETD_CONNECTION. */
   connection: number | null;
 }
+
+export type HandlerService = StopKeys & { killMode: "process" | "group" | "tree" };
 
 /** A handler that was started. */
 export interface Started {
@@ -51,19 +52,36 @@ export class Processes {
     this.#findCgroups = findCgroups;
   }
 
-  /** @param onEnd called once, after the process was reaped; never before this function has returned */
-  start(start: HandlerStart, onEnd: (exit: ChildExit) => void): Result<Started, SpawnFailure> {
-    const { name, killMode } = start.service;
-    const place = killMode === "tree" ? this.#makePlace(name) : ok(null);
-    if (!place.ok) return place;
-    const child = this.#children.start(name, start, place.value?.fd ?? -1, onEnd);
-    if (place.value !== null) closeSync(place.value.fd);
+  /** Starts handlers of one service at once. @returns in the order of `starts`, each on its own */
+  start(service: HandlerService, starts: readonly HandlerStart[]): Result<Started, SpawnFailure>[] {
+    const places = starts.map(() => (service.killMode === "tree" ? this.#makePlace(service.name) : ok(null)));
+    const placed = starts.flatMap((start, index) => {
+      const place = places[index];
+      return place?.ok === true ? [{ ...start, cgroup: place.value?.fd ?? -1 }] : [];
+    });
+    const children = placed.length > 0 ? this.#children.start(service.name, placed) : [];
+    return starts.map((start, index) => {
+      const place = places[index];
+      if (place === undefined || !place.ok) return place ?? err({ stage: "cgroup", code: "EINVAL" });
+      return this.#settle(service, start, children.shift(), place.value);
+    });
+  }
+
+  #settle(
+    service: HandlerService,
+    { connection }: HandlerStart,
+    child: Result<Child, SpawnFailure> | undefined,
+    place: Place | null,
+  ): Result<Started, SpawnFailure> {
+    if (child === undefined) throw new Error("a start without an outcome");
+    if (place !== null) closeSync(place.fd);
     if (!child.ok) {
-      if (place.value !== null) place.value.home.remove(place.value.directory);
+      if (place !== null) place.home.remove(place.directory);
       return child;
     }
-    this.#leftovers.forget(child.value.pid);
-    return ok({ pid: child.value.pid, reach: this.#reach(start, child.value, place.value) });
+    const { pid } = child.value;
+    this.#leftovers.forget(pid);
+    return ok({ pid, reach: this.#reach(service, connection, child.value, place) });
   }
 
   /** On SIGCHLD. */
@@ -92,7 +110,7 @@ export class Processes {
     this.#cgroups?.close();
   }
 
-  #reach({ service, connection }: HandlerStart, child: Child, place: Place | null): Reach {
+  #reach(service: HandlerService, connection: number | null, child: Child, place: Place | null): Reach {
     const { sys, clock } = this.#world;
     switch (service.killMode) {
       case "process":

@@ -3,14 +3,14 @@
  * laid out as a plan, and each start then costs a spawn and nothing else.
  */
 import type { ServiceConfig } from "../config/config.ts";
-import type { Arrange, Connection, Start } from "../handoff/handoff.ts";
+import type { Connection, LaunchRequest, Start } from "../handoff/handoff.ts";
 import { cleanText } from "../log/clean.ts";
 import { type Fd, isSystemError, type PreparedPlan } from "../native/sys.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import { type Facts, lookUp, type MachineProblem } from "../process/machine.ts";
 import { planHandler } from "../process/plan.ts";
 import type { ProbeTarget } from "../process/probe.ts";
-import type { Started } from "../process/processes.ts";
+import type { HandlerStart, Started } from "../process/processes.ts";
 import { type Readiness, watchReadiness } from "../process/readiness.ts";
 import { ensureRuntimeDirectories, removeRuntimeDirectories } from "../process/runtime-directory.ts";
 import { openStderr, StderrPipe, type StderrTarget } from "../process/stderr.ts";
@@ -23,6 +23,15 @@ interface Prepared {
   facts: Facts;
   chosen: ReadonlySet<string>;
   stderr: StderrTarget;
+}
+
+/** A start before it is known whether it succeeds. */
+interface Draft {
+  connection: Connection | null;
+  pipe: [Fd, Fd] | null;
+  readiness: Readiness;
+  handler: Handler | null;
+  start: HandlerStart;
 }
 
 export class Launcher {
@@ -55,46 +64,66 @@ export class Launcher {
   }
 
   /**
-   * Starts a handler; `begin` is the caller's to call.
+   * Starts handlers, all at once; `begin` is the caller's to call.
+   * @returns in the order of `requests`, each on its own
    */
-  start(
-    arrange: Arrange,
-    connection: Connection | null,
-    events: HandlerEvents,
-  ): Result<Handler, SpawnFailure> {
+  start(requests: readonly LaunchRequest[], events: HandlerEvents): Result<Handler, SpawnFailure>[] {
     const prepared = this.#prepared;
     if (prepared === null) throw new Error(`"${this.#service.name}" was not prepared`);
-    const { sys, processes } = this.#world;
     if (this.#service.runtimeDirectory.length > 0) this.#makeDirectories(prepared.facts);
+    const drafts = requests.map((request) => this.#draft(prepared, request));
+    const starts = drafts.flatMap((draft) => (draft.ok ? [draft.value.start] : []));
+    const started = starts.length > 0 ? this.#world.processes.start(this.#service, starts) : [];
+    return drafts.map((draft) => {
+      const outcome = draft.ok ? started.shift() : draft;
+      if (!draft.ok || outcome === undefined)
+        return draft.ok ? err({ stage: "clone", code: "EINVAL" }) : draft;
+      return this.#finish(draft.value, outcome as Result<Started, SpawnFailure>, events);
+    });
+  }
+
+  /** All that a start needs, with what it opens for it. */
+  #draft(prepared: Prepared, { arrange, connection }: LaunchRequest): Result<Draft, SpawnFailure> {
     const pipe = this.#openPipe(prepared.stderr);
     if (!pipe.ok) return pipe;
-    const start = arrange({
+    const arranged = arrange({
       nothing: this.#world.nothing,
       stderr: stderrOf(prepared.stderr, pipe.value),
       chosen: prepared.chosen,
     });
-    const readiness = this.#openReadiness(start);
+    const readiness = this.#openReadiness(arranged);
     if (!readiness.ok) {
-      for (const fd of pipe.value ?? []) sys.close(fd);
+      for (const fd of pipe.value ?? []) this.#world.sys.close(fd);
       return readiness;
     }
-    let handler: Handler | null = null;
-    const started = processes.start(
-      {
+    const draft: Draft = {
+      connection,
+      pipe: pipe.value,
+      readiness: readiness.value,
+      handler: null,
+      start: {
         plan: prepared.plan,
-        ...withReadiness(start, readiness.value, this.#notifyVariables()),
-        service: this.#service,
+        ...withReadiness(arranged, readiness.value, this.#notifyVariables()),
         connection: connection?.id ?? null,
+        onEnd: (exit) => draft.handler?.ended(exit),
       },
-      (exit) => handler?.ended(exit),
-    );
-    if (pipe.value !== null) this.#attach(pipe.value, started, (line) => handler?.wrote(line));
+    };
+    return ok(draft);
+  }
+
+  #finish(
+    draft: Draft,
+    started: Result<Started, SpawnFailure>,
+    events: HandlerEvents,
+  ): Result<Handler, SpawnFailure> {
+    const { pipe, readiness, connection } = draft;
+    if (pipe !== null) this.#attach(pipe, started, (line) => draft.handler?.wrote(line));
     if (!started.ok) {
-      readiness.value.close();
+      readiness.close();
       return started;
     }
-    handler = new Handler(this.#world, this.#service, started.value, connection, readiness.value, events);
-    return ok(handler);
+    draft.handler = new Handler(this.#world, this.#service, started.value, connection, readiness, events);
+    return ok(draft.handler);
   }
 
   /** A worker that is to notify learns where; the pid in WATCHDOG_PID is filled in by the spawn. */

@@ -5,7 +5,14 @@
 import { admit, type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
 import { remember } from "../handoff/accept.ts";
-import type { Arrange, Connection, HandlerRef, Handoff, HandoffHost, Incoming } from "../handoff/handoff.ts";
+import type {
+  Connection,
+  HandlerRef,
+  Handoff,
+  HandoffHost,
+  Incoming,
+  LaunchRequest,
+} from "../handoff/handoff.ts";
 import { createHandoff } from "../handoff/index.ts";
 import { describeTraffic } from "../handoff/traffic.ts";
 import type { RefusalReason } from "../log/events.ts";
@@ -20,7 +27,7 @@ import { takesDatagrams, waitingAt } from "../net/waiting.ts";
 import { contextSwitches } from "../process/activity.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import type { Timer } from "../util/clock.ts";
-import type { Result } from "../util/result.ts";
+import { err, type Result } from "../util/result.ts";
 import { signalName } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
 import { type Counters, newCounters } from "./counters.ts";
@@ -234,8 +241,9 @@ export class Service {
       clock,
       nextConnection,
       mayGoOn: () => this.#isWatching(),
-      admit: () => admit(this.#load()),
-      launch: (arrange, connection) => this.#launch(arrange, connection),
+      admit: (pending) => admit(this.#load(pending)),
+      launch: (requests) => this.#launch(requests),
+      room: () => this.#room(),
       refuse: (incoming, reason, error) => this.#refuse(incoming, reason, error),
       turnAway: (remote, local, reason, error) => this.#turnAway(remote, local, reason, error),
       shortage: () => this.#shortage(),
@@ -257,27 +265,37 @@ export class Service {
     };
   }
 
-  #launch(arrange: Arrange, connection: Connection | null): Result<HandlerRef, SpawnFailure> {
-    const start = () =>
-      this.#launcher.start(arrange, connection, {
-        ready: (handler) => this.#handoff.ready(handler),
-        gone: (handler, exit) => this.#gone(handler, exit),
-      });
-    const started = start();
-    if (!started.ok && isShortage(started.error.code)) return this.#launchFromReserve(start, connection);
-    this.#launched(started, connection);
-    return started;
+  #launch(requests: readonly LaunchRequest[]): Result<HandlerRef, SpawnFailure>[] {
+    const started = this.#startAll(requests);
+    return requests.map((request, index) => {
+      const outcome = started[index] ?? err({ stage: "clone", code: "EINVAL" });
+      if (!outcome.ok && isShortage(outcome.error.code)) return this.#launchFromReserve(request);
+      this.#launched(outcome, request.connection);
+      return outcome;
+    });
+  }
+
+  #startAll(requests: readonly LaunchRequest[]): Result<Handler, SpawnFailure>[] {
+    return this.#launcher.start(requests, {
+      ready: (handler) => this.#handoff.ready(handler),
+      gone: (handler, exit) => this.#gone(handler, exit),
+    });
   }
 
   /** The connection took the last descriptor: its handler still gets some, and no further connection is accepted. */
-  #launchFromReserve(
-    start: () => Result<Handler, SpawnFailure>,
-    connection: Connection | null,
-  ): Result<HandlerRef, SpawnFailure> {
-    const started = this.#world.lend(start);
-    this.#launched(started, connection);
+  #launchFromReserve(request: LaunchRequest): Result<HandlerRef, SpawnFailure> {
+    const [started] = this.#world.lend(() => this.#startAll([request]));
+    if (started === undefined) throw new Error("a start without an outcome");
+    this.#launched(started, request.connection);
     if (started.ok) this.#shortage();
     return started;
+  }
+
+  /** How many more may be accepted now; where clients are refused at a limit, that is told of each by `admit`. */
+  #room(): number {
+    if (this.config.onLimit === "refuse") return Number.POSITIVE_INFINITY;
+    const { instances, maxInstances, total, maxTotal } = this.#load();
+    return Math.min(maxInstances - instances, maxTotal - total);
   }
 
   #launched(started: Result<Handler, SpawnFailure>, connection: Connection | null): void {
@@ -416,12 +434,13 @@ export class Service {
     for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 
-  #load(): Load {
+  /** @param pending connections that were let in and have no handler yet */
+  #load(pending = 0): Load {
     const { total } = this.#world;
     return {
-      instances: this.handlers.size,
+      instances: this.handlers.size + pending,
       maxInstances: this.config.maxInstances,
-      total: total.count,
+      total: total.count + pending,
       maxTotal: total.max,
       failing: this.#state.name === "failed",
     };
