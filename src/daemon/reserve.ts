@@ -5,14 +5,16 @@
 import type { Fd, Sys } from "../native/sys.ts";
 import { isSystemError } from "../native/sys.ts";
 
+type ReserveSys = Pick<Sys, "dup" | "close">;
+
 export class Reserve {
-  readonly #sys: Sys;
+  readonly #sys: ReserveSys;
   readonly #source: Fd;
   readonly #size: number;
   readonly #held: Fd[] = [];
 
   /** Borrows `source` (/dev/null), of which the reserve holds duplicates. */
-  constructor(sys: Sys, source: Fd, size: number) {
+  constructor(sys: ReserveSys, source: Fd, size: number) {
     this.#sys = sys;
     this.#source = source;
     this.#size = size;

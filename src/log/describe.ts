@@ -49,7 +49,7 @@ export function describe(event: DaemonEvent): string {
     case "service.recovered":
       return `"${event.service}" recovered${event.address === undefined ? "" : ` on ${event.address}`}`;
     case "service.state":
-      return `"${event.service}" is ${event.state}${event.reason === undefined ? "" : `: ${event.reason}`}${event.until_ms === undefined ? "" : ` for ${seconds(event.until_ms)}`}`;
+      return `"${event.service}" is ${event.state}${event.reason === undefined ? "" : `: ${event.reason}`}${event.until_ms === undefined ? "" : `, for ${seconds(event.until_ms)}`}`;
     case "connection.accepted":
       return `"${event.service}" accepted ${event.connection} from ${event.remote}`;
     case "connection.refused":

@@ -36,6 +36,8 @@ const longestLine = 1024;
 const linesPerSecond = 100;
 const pauseMs = 250;
 
+type PipeSys = Pick<Sys, "watch" | "read" | "close">;
+
 /** Of all pipes: what is read is taken out before the next read. */
 const scratch = Buffer.allocUnsafe(16 * 1024);
 /** How much a pipe holds by default (pipe(7)). */
@@ -46,7 +48,7 @@ const pipeBytes = 64 * 1024;
  * pipe is left alone for a moment, so that the one who floods waits and nobody else does.
  */
 export class StderrPipe {
-  readonly #sys: Sys;
+  readonly #sys: PipeSys;
   readonly #clock: Clock;
   readonly #fd: Fd;
   readonly #watch: Watch;
@@ -65,7 +67,7 @@ export class StderrPipe {
    * @param onEnd every writer has closed its end
    */
   constructor(
-    sys: Sys,
+    sys: PipeSys,
     clock: Clock,
     fd: Fd,
     onLine: (text: string, dropped: number) => void,

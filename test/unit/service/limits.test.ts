@@ -4,7 +4,9 @@ import { countFailure, noFailures, retryWaitMs, shortageWaitMs } from "../../../
 const limit = { count: 3, perMs: 10_000 };
 
 test("waits grow from a second to a minute and stay there", () => {
-  expect([1, 2, 3, 6, 7, 8, 1000].map(retryWaitMs)).toEqual([1000, 2000, 4000, 32_000, 60_000, 60_000, 60_000]);
+  expect([1, 2, 3, 6, 7, 8, 1000].map(retryWaitMs)).toEqual([
+    1000, 2000, 4000, 32_000, 60_000, 60_000, 60_000,
+  ]);
   expect([1, 2, 6, 7, 1000].map(shortageWaitMs)).toEqual([100, 200, 3200, 5000, 5000]);
 });
 
