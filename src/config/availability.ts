@@ -28,7 +28,6 @@ export const notAvailable: Availability = {
     workers: [
       "wake_on",
       "first_byte_timeout",
-      "protocol",
       "upstream",
       "upstream_proxy_protocol",
       "on_disconnect",
@@ -59,10 +58,7 @@ export const notAvailable: Availability = {
   },
   listener: {},
   values: {
-    workers: [
-      ["service", "handoff", "pass"],
-      ["service", "handoff", "proxy"],
-    ],
+    workers: [["service", "handoff", "proxy"]],
     systemd: [
       ["daemon", "log.destination", "journal"],
       ["daemon", "log.destination", "syslog"],

@@ -8,6 +8,7 @@ import { filterEvents } from "../log/filter.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import { formatSocketAddress } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
+import { Ends } from "../net/ends.ts";
 import { createFarewells, type Farewells } from "../net/farewell.ts";
 import { openListener } from "../net/listen.ts";
 import type { Host } from "../process/machine.ts";
@@ -48,6 +49,7 @@ export class Daemon {
   readonly #total: Total;
   readonly #processes: Processes;
   readonly #notifications: Notifications;
+  readonly #ends: Ends;
   readonly #diag: Fd;
   readonly #startedAt: Date;
   #control: ControlServer | null = null;
@@ -63,6 +65,7 @@ export class Daemon {
     this.#reserve = new Reserve(sys, nothing, reservedDescriptors);
     this.#diag = sys.socket("netlink", "raw", sys.constants.NETLINK_SOCK_DIAG ?? 4);
     this.#total = new Total(this.#mostConnections());
+    this.#ends = new Ends(sys, clock, this.#diag);
     this.#notifications = new Notifications(sys);
     this.#processes = new Processes({ sys, clock, emit, pid: world.pid });
     const shared: World = {
@@ -76,6 +79,7 @@ export class Daemon {
       total: this.#total,
       processes: this.#processes,
       notifications: this.#notifications,
+      ends: this.#ends,
       inherited: world.inherited,
       farewells: this.#farewells,
       lend: (action) => this.#reserve.lend(action),
@@ -157,6 +161,7 @@ export class Daemon {
     timer?.cancel();
     this.#processes.close();
     this.#notifications.close();
+    this.#ends.close();
     this.#control?.close();
     this.#farewells.close();
     for (const service of this.#services) service.close();

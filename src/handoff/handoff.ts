@@ -6,6 +6,7 @@
 import type { ServiceConfig } from "../config/config.ts";
 import type { RefusalReason } from "../log/events.ts";
 import type { Fd, PeerCredentials, SocketAddress, Sys } from "../native/sys.ts";
+import type { Bytes } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import type { Clock } from "../util/clock.ts";
@@ -26,6 +27,8 @@ export interface Handoff {
   resume(): void;
   /** `listener`, which is of this service, is about to be closed. */
   closing(listener: BoundListener): void;
+  /** How many connections a worker has; `null` where nobody but the worker knows. */
+  connectionsOf(handler: HandlerRef): number | null;
   /** A worker that was started with `launch` can serve now. */
   ready(handler: HandlerRef): void;
   /**
@@ -36,7 +39,8 @@ export interface Handoff {
 }
 
 /** Of a handoff that keeps nothing of what came by a listener: all that waits, waits in the kernel. */
-export const keepsNothing: Pick<Handoff, "readsOn" | "resume" | "closing" | "ready"> = {
+export const keepsNothing: Pick<Handoff, "readsOn" | "resume" | "closing" | "ready" | "connectionsOf"> = {
+  connectionsOf: () => null,
   ready: () => {},
   readsOn: () => false,
   resume: () => {},
@@ -49,6 +53,12 @@ export const endedTooSoon = "the worker ended before it was ready";
 /** A handler as a handoff sees it. */
 export interface HandlerRef {
   readonly pid: number;
+  /** It has got a connection. */
+  worked(): void;
+  /** Its last connection has ended. */
+  rested(): void;
+  /** It says in the way of its handoff that it is ready. */
+  saysReady(): void;
   /** Whether it has ever been ready: one that ends before counts as a failed start. */
   readonly wasReady: boolean;
   stop(reason: string): void;
@@ -85,6 +95,17 @@ export interface HandoffHost {
   broken(listener: BoundListener, reason: string): void;
 
   // For the handoffs in which handlers accept by themselves.
+  // For the handoffs in which a worker serves many connections that tinetd has accepted.
+  /** A connection was let in: counted and logged. */
+  opened(connection: Connection): void;
+  /** It has ended, or its worker has, which `error` then says. */
+  closed(connection: Connection, worker: HandlerRef, bytes: Bytes, error?: string): void;
+  /**
+   * Tells once when the kernel has seen the end of a connection that is held by a worker. To be called while we have
+   * the descriptor too, which is borrowed. @returns gives up watching
+   */
+  watchEnd(fd: Fd, onEnd: (bytes: Bytes) => void): () => void;
+
   /** All listeners of the service that are bound, in the order declared. */
   listeners(): readonly BoundListener[];
   /** What `holds` says has changed. */

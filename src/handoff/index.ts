@@ -2,6 +2,7 @@
 import type { ServiceConfig } from "../config/config.ts";
 import type { Handoff, HandoffHost } from "./handoff.ts";
 import { createListen } from "./listen.ts";
+import { createPass } from "./pass.ts";
 import { createStdio } from "./stdio.ts";
 import { createUdpRelay } from "./stdio-udp.ts";
 import { createWait } from "./wait.ts";
@@ -12,6 +13,7 @@ const handoffs: Partial<Record<HandoffName, (host: HandoffHost) => Handoff>> = {
   stdio: (host) => createStdio(host, createUdpRelay(host)),
   wait: createWait,
   listen: createListen,
+  pass: createPass,
 };
 
 /** The configuration has refused what is not in the table. */

@@ -37,6 +37,7 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     ...relay,
     accepts: true,
     ready: () => {},
+    connectionsOf: () => 1,
     readable: (listener) =>
       listener.kind === "udp" ? relay.readable(listener) : acceptWaiting(host, listener, serve),
     holds: () => false,

@@ -68,6 +68,8 @@ export type DaemonEvent =
       datagrams_in?: number;
       datagrams_out?: number;
       datagrams_dropped?: number;
+      /** It did not end by itself. */
+      error?: string;
     }
   | { event: "handler.started"; service: string; pid: number; connection?: number }
   | { event: "handler.ready"; service: string; pid: number; duration_ms: number }

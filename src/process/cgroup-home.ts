@@ -82,7 +82,7 @@ export function findCgroup(mountinfo: string, name: string): string | null {
     const top = root === "/" ? "" : decodeOctal(root);
     // Seen from another cgroup namespace, or mounted from further down, it may be out of sight.
     if (name.startsWith("/..") || !`${name}/`.startsWith(`${top}/`)) continue;
-    return join(decodeOctal(mountPoint), name.slice(top.length));
+    return join(decodeOctal(mountPoint), name.slice(top.length)).replace(/(.)\/$/, "$1");
   }
   return null;
 }

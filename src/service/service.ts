@@ -20,6 +20,8 @@ import type { ChildExit } from "../native/sys.ts";
 import { isShortage } from "../net/accept.ts";
 import { formatSocketAddress } from "../net/address.ts";
 import { countConnections, sampleConnections } from "../net/diag.ts";
+import type { Bytes } from "../net/ends.ts";
+import { takesConnections } from "../net/kind.ts";
 import { type BoundListener, repairListener } from "../net/listen.ts";
 import { unmap } from "../net/peer.ts";
 import { isQuiet } from "../net/sample.ts";
@@ -60,6 +62,8 @@ export class Service {
   #starts: StartHistory = noFailures;
   /** Times in a row that no descriptor was left, and when that was last. */
   #shortages = 0;
+  /** Open connections that workers serve. */
+  #connections = 0;
   /** Context switches of the workers when they were last looked at. */
   #switches = -1;
   #shortAt = Number.NEGATIVE_INFINITY;
@@ -87,6 +91,20 @@ export class Service {
   /** Whether tinetd does the accepting, and so can count. */
   get accepts(): boolean {
     return this.#handoff.accepts;
+  }
+
+  connectionsOf(handler: Handler): number | null {
+    return this.#handoff.connectionsOf(handler);
+  }
+
+  /** Open connections: as tinetd knows them where it accepts, else as the kernel counts them; `null` if it cannot. */
+  openConnections(): number | null {
+    if (this.config.handoff === "stdio") return this.handlers.size;
+    if (this.#handoff.accepts) return this.#connections;
+    const { sys, diag } = this.#world;
+    const streams = this.listeners.bound.filter(({ kind }) => kind !== "fifo" && takesConnections(kind));
+    const counts = streams.length === 0 ? err("") : countConnections(sys, diag, streams);
+    return counts.ok ? counts.value.reduce((sum, { held, queued }) => sum + held + queued, 0) : null;
   }
 
   get state(): ServiceState {
@@ -248,6 +266,9 @@ export class Service {
       turnAway: (remote, local, reason, error) => this.#turnAway(remote, local, reason, error),
       shortage: () => this.#shortage(),
       broken: (listener, reason) => this.listeners.reopen(listener, reason),
+      opened: (connection) => this.#opened(connection),
+      closed: (connection, { pid }, bytes, error) => this.#closed(connection, pid, bytes, error),
+      watchEnd: (fd, onEnd) => this.#world.ends.watch(fd, onEnd),
       listeners: () => this.listeners.bound,
       rewatch: () => this.listeners.rewatch(),
       isQuiet: (listeners, workers) => this.#isQuiet(listeners, workers),
@@ -322,6 +343,38 @@ export class Service {
     if (this.handlers.size === 1) this.#dispatch({ type: "handlers", handlers: 1 });
     this.#checkLimit();
     handler.begin();
+  }
+
+  /** A connection that a worker is to serve. */
+  #opened({ id, remote, local }: Connection): void {
+    this.#world.total.add();
+    this.counters.accepted += 1;
+    this.#connections += 1;
+    this.#world.emit({
+      event: "connection.accepted",
+      service: this.config.name,
+      connection: id,
+      remote,
+      local,
+    });
+    this.#checkLimit();
+  }
+
+  #closed(connection: Connection, pid: number, bytes: Bytes, error?: string): void {
+    this.#connections -= 1;
+    this.#world.total.remove();
+    this.#world.emit({
+      event: "connection.closed",
+      service: this.config.name,
+      connection: connection.id,
+      pid,
+      remote: connection.remote,
+      code: null,
+      signal: null,
+      duration_ms: Math.round(this.#world.clock.now() - connection.acceptedAt),
+      ...(bytes === null ? {} : { bytes_in: bytes.received, bytes_out: bytes.sent }),
+      ...(error === undefined ? {} : { error }),
+    });
   }
 
   /** With `on_limit = "queue"` nothing is accepted at a limit: what was accepted could not be put back. */
@@ -438,7 +491,8 @@ export class Service {
   #load(pending = 0): Load {
     const { total } = this.#world;
     return {
-      instances: this.handlers.size + pending,
+      // Workers have limits of their own; each connection of theirs is not an instance.
+      instances: this.config.handoff === "stdio" ? this.handlers.size + pending : 0,
       maxInstances: this.config.maxInstances,
       total: total.count + pending,
       maxTotal: total.max,

@@ -18,8 +18,8 @@ export function describeService(service: Service, clock: Clock) {
     state: service.state.name satisfies ServiceStateName,
     handoff: service.config.handoff,
     listeners: service.listeners.bound.map(({ canonical, name }) => ({ address: canonical, name })),
-    handlers: handlers.map((handler) => describeHandler(handler, clock)),
-    connections: service.accepts ? handlers.filter((handler) => handler.connection !== null).length : null,
+    handlers: handlers.map((handler) => describeHandler(handler, service.connectionsOf(handler), clock)),
+    connections: service.openConnections(),
     accepted: service.accepts ? accepted : null,
     refused,
     spawned,
@@ -29,13 +29,14 @@ export function describeService(service: Service, clock: Clock) {
   };
 }
 
-function describeHandler(handler: Handler, clock: Clock) {
+function describeHandler(handler: Handler, connections: number | null, clock: Clock) {
+  const { state } = handler;
   return {
     pid: handler.pid,
-    state: handler.state.name satisfies HandlerStateName,
-    connections: handler.connection === null ? null : 1,
+    state: state.name satisfies HandlerStateName,
+    connections,
     started_at: wallTime(clock, handler.startedAt),
-    idle_for_ms: null,
+    idle_for_ms: "since" in state ? Math.round(clock.now() - state.since) : null,
   };
 }
 

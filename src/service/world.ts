@@ -2,6 +2,7 @@
 import type { Emit } from "../log/events.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
+import type { Ends } from "../net/ends.ts";
 import type { Farewells } from "../net/farewell.ts";
 import type { Host } from "../process/machine.ts";
 import type { Limits } from "../process/plan.ts";
@@ -20,6 +21,7 @@ export interface World {
   /** A NETLINK_SOCK_DIAG socket: asks the kernel about the connections that handlers have accepted. */
   diag: Fd;
   notifications: Notifications;
+  ends: Ends;
   total: Total;
   processes: Processes;
   /** Sockets the daemon was started with; a listener that wants one takes it out of the list. */

@@ -55,7 +55,14 @@ async function setUp({ idleTimeout = null, ...overrides }: Overrides = {}) {
       idle += 1;
     },
   );
-  const handler = { pid: 1, wasReady: true, stop: (reason: string) => void stops.push(reason) };
+  const handler = {
+    pid: 1,
+    wasReady: true,
+    worked: () => {},
+    rested: () => {},
+    saysReady: () => {},
+    stop: (reason: string) => void stops.push(reason),
+  };
   const buffer = Buffer.alloc(100);
   const text = (fd: number) => {
     const message = sys.receiveMessage(fd, buffer);

@@ -4,6 +4,7 @@ import { renameSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { connect } from "../rig/client.ts";
 import { startDaemon } from "../rig/daemon.ts";
+import { asRoot, needs } from "../rig/needs.ts";
 import { eventually } from "../rig/proc.ts";
 import { type Peer, udpPeer, udpPeers } from "./peers.ts";
 
@@ -125,6 +126,20 @@ test("a handler that cannot be started: the datagram is dropped with the reason;
   renameSync(`${program}.away`, program);
   expect((await peer.receive()).text).toBe("three");
   expect((await rig.status()).services[0]).toMatchObject({ accepted: 1, refused: { error: 2 } });
+});
+
+needs(asRoot)("a handler for which there is no process: its peer waits", async () => {
+  // A user who may have one process, and nobody else in these tests is.
+  await using rig = await service('user = "games"\nlimits = { nproc = 1 }');
+  const port = await rig.port("flows");
+  await using first = await udpPeer();
+  await using second = await udpPeer();
+  await first.ask(port, "pid");
+  for (const word of ["one", "two"]) await second.send(port, word);
+  expect(await rig.event("service.state", { state: "limited" })).toMatchObject({ reason: "descriptors" });
+  await first.send(port, "exit 0");
+  expect(await second.texts(2)).toEqual(["one", "two"]);
+  expect((await rig.status()).services[0]).toMatchObject({ accepted: 2, refused: {} });
 });
 
 test("without descriptors peers wait, and all are served in the end", async () => {

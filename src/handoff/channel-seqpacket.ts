@@ -1,0 +1,153 @@
+/**
+ * `protocol = "seqpacket"`: every message is one JSON object with exactly one descriptor attached, on a Unix socket
+ * that keeps messages apart, so that a worker in any language needs one recvmsg(2) per connection.
+ *
+ * There is no acknowledgement in the protocol: that the worker has received a message is seen in our own send queue,
+ * which holds it until then (SIOCOUTQ), and is announced by an edge of EPOLLOUT. The event loop knows levels only, so
+ * an epoll descriptor of its own stands in between.
+ */
+import type { Fd, Sys, Watch } from "../native/sys.ts";
+import { isSystemError, READABLE } from "../native/sys.ts";
+import {
+  type Channel,
+  type ChannelEvents,
+  longestMessage,
+  type Outstanding,
+  parseWorkerMessage,
+} from "./channel.ts";
+
+/** Bounded below what a socket holds anyway: a worker that does not read should not be given hundreds of clients. */
+const mostOutstanding = 64;
+
+/** Messages read in one turn of the event loop. */
+const messagesPerTurn = 64;
+
+interface Queued extends Outstanding {
+  /** What the message added to the send queue, in the kernel's own measure. */
+  weight: number;
+}
+
+export class SeqpacketChannel implements Channel {
+  readonly theirs: Fd;
+  readonly variables = ["TINETD_CHANNEL=3"];
+  readonly #sys: Sys;
+  readonly #events: ChannelEvents;
+  readonly #ours: Fd;
+  readonly #edges: Fd;
+  readonly #watches: Watch[];
+  readonly #buffer = Buffer.alloc(longestMessage);
+  #queued: Queued[] = [];
+  #full = false;
+  #spawned = false;
+  #closed = false;
+
+  constructor(sys: Sys, events: ChannelEvents) {
+    this.#sys = sys;
+    this.#events = events;
+    [this.#ours, this.theirs] = sys.socketpair("seqpacket");
+    this.#edges = sys.epoll();
+    const { EPOLLOUT = 4, EPOLLET = 2 ** 31 } = sys.constants;
+    sys.epollAdd(this.#edges, this.#ours, EPOLLOUT + EPOLLET);
+    const reading = sys.watch(this.#ours, () => this.#read());
+    const emptying = sys.watch(this.#edges, () => this.#emptied());
+    reading.start(READABLE);
+    emptying.start(READABLE);
+    this.#watches = [reading, emptying];
+  }
+
+  get outstanding(): readonly Outstanding[] {
+    return this.#queued;
+  }
+
+  spawned(): void {
+    if (!this.#spawned) this.#sys.close(this.theirs);
+    this.#spawned = true;
+  }
+
+  send(connection: Outstanding, message: string): boolean {
+    const before = this.#waiting();
+    const isSent =
+      !this.#closed && this.#queued.length < mostOutstanding && this.#write(message, connection.fd);
+    if (!isSent) {
+      this.#full = true;
+      return false;
+    }
+    const after = this.#waiting();
+    this.#queued.push({ ...connection, weight: Math.max(1, after - before) });
+    // It may have been received between the two looks, and then no edge is to come.
+    if (after === 0) this.#emptied();
+    return true;
+  }
+
+  close(): void {
+    this.spawned();
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const watch of this.#watches) watch.close();
+    this.#sys.close(this.#edges);
+    this.#sys.close(this.#ours);
+  }
+
+  #write(message: string, fd: Fd): boolean {
+    try {
+      return this.#sys.sendMessage(this.#ours, Buffer.from(message), null, [fd]) !== null;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      // The worker has gone; its end is told by the watch.
+      return false;
+    }
+  }
+
+  #waiting(): number {
+    return this.#sys.ioctlInt(this.#ours, this.#sys.constants.SIOCOUTQ ?? 0x5411);
+  }
+
+  /** The queue is in order: what is left of it are the last messages. */
+  #emptied(): void {
+    if (this.#closed) return;
+    this.#sys.epollWait(this.#edges);
+    let left = this.#waiting();
+    let kept = this.#queued.length;
+    while (kept > 0 && left > 0) {
+      kept -= 1;
+      left -= this.#queued[kept]?.weight ?? 0;
+    }
+    const received = this.#queued.slice(0, kept);
+    this.#queued = this.#queued.slice(kept);
+    if (received.length > 0) this.#events.received(received);
+    if (this.#full && this.#queued.length < mostOutstanding && !this.#closed) {
+      this.#full = false;
+      this.#events.room();
+    }
+  }
+
+  #read(): void {
+    for (let turn = 0; turn < messagesPerTurn && !this.#closed; turn++) {
+      let length: number | null;
+      try {
+        const message = this.#sys.receiveMessage(this.#ours, this.#buffer);
+        for (const fd of message?.fds ?? []) this.#sys.close(fd);
+        length = message === null ? null : message.length;
+      } catch (error) {
+        if (!isSystemError(error)) throw error;
+        length = 0;
+      }
+      if (length === null) return;
+      if (length === 0) return this.#fail("it has closed its channel");
+      this.#take(this.#buffer.toString("utf8", 0, length));
+    }
+  }
+
+  #take(text: string): void {
+    const message = parseWorkerMessage(text);
+    if (message === undefined) this.#fail("it has sent what is no JSON object");
+    if (message?.type === "done") this.#events.done(message.id);
+    if (message?.type === "ready") this.#events.ready();
+  }
+
+  #fail(reason: string): void {
+    if (this.#closed) return;
+    for (const watch of this.#watches) watch.stop();
+    this.#events.broken(reason);
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The channel to a `pass` worker: connections go out, each in one message with its descriptor; `done` and `ready` come
+ * back. Two protocols, one interface. Our copy of a connection is kept until the worker has *received* it: a worker
+ * that dies before loses nobody.
+ */
+import type { Fd, PeerCredentials, SocketAddress } from "../native/sys.ts";
+import type { Incoming } from "./handoff.ts";
+
+export interface Channel {
+  /** The worker's end, to be its descriptor 3; borrowed for the spawn. */
+  readonly theirs: Fd;
+  /** Variables that tell the worker where the channel is. */
+  readonly variables: readonly string[];
+  /** The worker has its end (or was not started): ours of it is closed. */
+  spawned(): void;
+  /** Connections that were sent and not yet received, oldest first. */
+  readonly outstanding: readonly Outstanding[];
+  /**
+   * Sends a connection.
+   * @returns false if the channel is full: the connection is not sent, and still the caller's
+   */
+  send(connection: Outstanding, message: string): boolean;
+  /** Closes our end: the worker reads end of file, finishes what it has and exits. Outstanding ones stay the caller's. */
+  close(): void;
+}
+
+/** A connection on its way to a worker. */
+export interface Outstanding {
+  id: number;
+  fd: Fd;
+}
+
+export interface ChannelEvents {
+  /** The worker has these now: the caller may close its copies. */
+  received(connections: readonly Outstanding[]): void;
+  /** There is room again after a `send` that did not fit. */
+  room(): void;
+  /** The worker says that it has closed this connection. */
+  done(id: number): void;
+  /** The worker says that it is ready. */
+  ready(): void;
+  /** The worker has closed its end, or sends what nobody can read. */
+  broken(reason: string): void;
+}
+
+/** Longer messages are not made: addresses and names are bounded. What a worker sends is cut there. */
+export const longestMessage = 4096;
+
+/** What a worker is told of a connection, on one line. */
+export function connectionMessage(service: string, incoming: Incoming): string {
+  const { id, listener, remote, local, credentials } = incoming;
+  return JSON.stringify({
+    v: 1,
+    id,
+    service,
+    listener: listener.name,
+    remote: describe(remote),
+    local: describe(local),
+    ...(credentials === null ? {} : { credentials: plain(credentials) }),
+  });
+}
+
+function describe(address: SocketAddress): object {
+  switch (address.family) {
+    case "unix":
+      return { family: "unix", path: address.path };
+    case "inet":
+      return { family: "inet", address: address.address, port: address.port };
+    case "inet6": {
+      const { address: text, port, scope } = address;
+      return { family: "inet6", address: text, port, ...(scope === 0 ? {} : { scope }) };
+    }
+  }
+}
+
+function plain({ pid, uid, gid }: PeerCredentials): PeerCredentials {
+  return { pid, uid, gid };
+}
+
+/** What a worker may say. */
+export type WorkerMessage = { type: "done"; id: number } | { type: "ready" };
+
+/** `null` for JSON that is nothing we know; `undefined` for what is no JSON object at all. */
+export function parseWorkerMessage(text: string): WorkerMessage | null | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { done, ready } = value as { done?: unknown; ready?: unknown };
+  if (typeof done === "number" && Number.isSafeInteger(done)) return { type: "done", id: done };
+  return ready === true ? { type: "ready" } : null;
+}

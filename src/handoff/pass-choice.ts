@@ -1,0 +1,31 @@
+/** Which worker of `pass` gets the next connection. Pure. */
+
+export interface Load {
+  ready: boolean;
+  blocked: boolean;
+  retiring: boolean;
+  connections: number;
+  served: number;
+}
+
+/** `null` is unlimited. */
+export interface LoadLimits {
+  connections: number | null;
+  maxServed: number | null;
+}
+
+/** Whether this worker, ready as it may be, has as many as it may have. */
+export function isFull(worker: Load, { connections, maxServed }: LoadLimits): boolean {
+  if (connections !== null && worker.connections >= connections) return true;
+  return maxServed !== null && worker.served >= maxServed;
+}
+
+/** The ready worker with the fewest connections, the first of several; `null` if none has room. */
+export function choose<Worker extends Load>(workers: readonly Worker[], limits: LoadLimits): Worker | null {
+  let best: Worker | null = null;
+  for (const worker of workers) {
+    if (!worker.ready || worker.blocked || worker.retiring || isFull(worker, limits)) continue;
+    if (best === null || worker.connections < best.connections) best = worker;
+  }
+  return best;
+}

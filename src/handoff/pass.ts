@@ -1,0 +1,301 @@
+/**
+ * `pass`: workers keep running and receive each accepted connection as a descriptor, over a channel of one of two
+ * protocols. A connection is accepted only when a ready worker has room for it; until then it waits in the kernel's
+ * queue, so that nobody is lost by a worker that is slow to start or dies on the way.
+ *
+ * The life of a connection here: accepted → sent (`channel.outstanding`, our copy is kept) → received (our copy is
+ * closed) → done, said by the worker or seen by the kernel. A worker that ends before it has received a connection
+ * gives it back: another gets it.
+ */
+
+import type { Bytes } from "../net/ends.ts";
+import type { BoundListener } from "../net/listen.ts";
+import type { Timer } from "../util/clock.ts";
+import { acceptWaiting, remember } from "./accept.ts";
+import { type Channel, type ChannelEvents, connectionMessage, type Outstanding } from "./channel.ts";
+import { NodeChannel } from "./channel-node.ts";
+import { SeqpacketChannel } from "./channel-seqpacket.ts";
+import type {
+  Connection,
+  HandlerRef,
+  Handoff,
+  HandoffHost,
+  Incoming,
+  StandardDescriptors,
+  Start,
+} from "./handoff.ts";
+import { endedTooSoon, keepsNothing, launchOne } from "./handoff.ts";
+import { choose, isFull, type Load } from "./pass-choice.ts";
+
+interface Passed {
+  incoming: Incoming;
+  connection: Connection;
+  /** Ends the watching for its end in the kernel. */
+  unwatch: () => void;
+  /** The worker has closed it, and only the kernel's word is missing. */
+  ended: ((bytes: Bytes) => void) | null;
+}
+
+/** How long the kernel's word is waited for after a worker has closed a connection. */
+const leaveMs = 1_000;
+
+class Worker implements Load {
+  ready = false;
+  /** Its channel has no room for another message at the moment. */
+  blocked = false;
+  /** It gets nothing new, and ends when it has finished. */
+  retiring = false;
+  served = 0;
+  idleTimer: Timer | null = null;
+  readonly open = new Map<number, Passed>();
+  readonly ref: HandlerRef;
+  readonly channel: Channel;
+
+  constructor(ref: HandlerRef, channel: Channel) {
+    this.ref = ref;
+    this.channel = channel;
+  }
+
+  get connections(): number {
+    return this.open.size;
+  }
+}
+
+export function createPass(host: HandoffHost): Handoff {
+  const { config, sys, clock } = host;
+  const { min, max, connections: most, maxServed } = config.workers;
+  const { restart } = config;
+  /** Whether `min` workers are to run: not after an end that `restart` leaves at that, until the next client. */
+  let keeping = true;
+  const limits = { connections: most, maxServed };
+  const workers = new Map<number, Worker>();
+  /** Given back by workers that ended before they had received them. */
+  const orphans: Passed[] = [];
+  const ChannelKind = config.protocol === "node" ? NodeChannel : SeqpacketChannel;
+
+  const pick = () => choose([...workers.values()], limits);
+  const mayTake = () => orphans.length === 0 && pick() !== null;
+
+  function readable(listener: BoundListener): void {
+    if (mayTake()) acceptWaiting({ ...host, mayGoOn: () => host.mayGoOn() && mayTake() }, listener, take);
+    if (!mayTake()) startIfNeeded();
+    host.rewatch();
+  }
+
+  function take(arrived: readonly Incoming[]): void {
+    for (const incoming of arrived) {
+      const connection = remember(incoming);
+      host.opened(connection);
+      give({ incoming, connection, unwatch: () => {}, ended: null });
+    }
+  }
+
+  /** Sends a connection to the worker with the fewest; if none has room for it, it waits here for the next. */
+  function give(passed: Passed): void {
+    const message = connectionMessage(config.name, passed.incoming);
+    for (let worker = pick(); worker !== null; worker = pick()) {
+      if (send(worker, passed, message)) return;
+      worker.blocked = true;
+    }
+    orphans.push(passed);
+    startIfNeeded();
+  }
+
+  function send(worker: Worker, passed: Passed, message: string): boolean {
+    const { id, fd } = passed.incoming;
+    worker.open.set(id, passed);
+    if (!worker.channel.send({ id, fd }, message)) {
+      worker.open.delete(id);
+      return false;
+    }
+    worker.served += 1;
+    worker.idleTimer?.cancel();
+    worker.ref.worked();
+    return true;
+  }
+
+  function startIfNeeded(): void {
+    const all = [...workers.values()];
+    if (all.length < max && all.every((worker) => worker.ready || worker.retiring)) start();
+  }
+
+  function start(): void {
+    let worker: Worker | null = null;
+    const channel = new ChannelKind(
+      sys,
+      eventsOf(() => worker),
+    );
+    const started = launchOne(host, (standard) => startPass(channel, standard), null);
+    channel.spawned();
+    if (!started.ok) {
+      channel.close();
+      return;
+    }
+    worker = new Worker(started.value, channel);
+    workers.set(worker.ref.pid, worker);
+    keeping = true;
+    // With `ready = "spawn"` it was ready before it was known here.
+    if (worker.ref.wasReady) ready(worker.ref);
+  }
+
+  function eventsOf(worker: () => Worker | null): ChannelEvents {
+    const on = (react: (known: Worker) => void) => {
+      const known = worker();
+      if (known !== null) react(known);
+    };
+    return {
+      received: (connections) => on((known) => received(known, connections)),
+      room: () =>
+        on((known) => {
+          known.blocked = false;
+          goOn();
+        }),
+      done: (id) => on((known) => done(known, id)),
+      ready: () => on((known) => known.ref.saysReady()),
+      broken: (reason) => on((known) => known.ref.stop(reason)),
+    };
+  }
+
+  /** The worker has it: our copy would only keep the connection from ending. */
+  function received(worker: Worker, connections: readonly Outstanding[]): void {
+    for (const { id, fd } of connections) {
+      const passed = worker.open.get(id);
+      if (passed !== undefined) {
+        passed.unwatch = host.watchEnd(fd, (bytes) => seen(worker, passed, bytes));
+      }
+      sys.close(fd);
+    }
+  }
+
+  /** The worker has closed it: it has room for another, while the kernel may still be at the end of this one. */
+  function done(worker: Worker, id: number): void {
+    const passed = worker.open.get(id);
+    if (passed === undefined) return;
+    worker.open.delete(id);
+    if (passed.incoming.remote.family === "unix") {
+      passed.unwatch();
+      host.closed(passed.connection, worker.ref, null);
+    } else awaitBytes(worker, passed);
+    rest(worker);
+    goOn();
+  }
+
+  /** What the connection has carried is known when TCP has taken leave; a client that does not cannot delay us long. */
+  function awaitBytes(worker: Worker, passed: Passed): void {
+    const timer = clock.after(leaveMs, () => passed.ended?.(null));
+    passed.ended = (bytes) => {
+      passed.ended = null;
+      timer.cancel();
+      passed.unwatch();
+      host.closed(passed.connection, worker.ref, bytes);
+    };
+  }
+
+  /** The kernel has seen its end. */
+  function seen(worker: Worker, passed: Passed, bytes: Bytes): void {
+    if (passed.ended !== null) {
+      passed.ended(bytes);
+      return;
+    }
+    worker.open.delete(passed.incoming.id);
+    host.closed(passed.connection, worker.ref, bytes);
+    rest(worker);
+    goOn();
+  }
+
+  /** A worker with nothing to do is replaced if it has served enough, and taken away once it was idle long enough. */
+  function rest(worker: Worker): void {
+    if (worker.open.size > 0) return;
+    worker.ref.rested();
+    if (maxServed !== null && worker.served >= maxServed) {
+      retire(worker, "max_served");
+      return;
+    }
+    if (config.idleTimeout === null) return;
+    worker.idleTimer?.cancel();
+    worker.idleTimer = clock.after(config.idleTimeout, () => {
+      const others = [...workers.values()].filter((other) => other !== worker && !other.retiring);
+      if (worker.open.size === 0 && others.length >= min) retire(worker, "idle");
+    });
+  }
+
+  /** End of file tells it to finish and exit; the stop signal says the same to one that does not listen. */
+  function retire(worker: Worker, reason: string): void {
+    if (worker.retiring) return;
+    worker.retiring = true;
+    worker.channel.close();
+    worker.ref.stop(reason);
+  }
+
+  /** Something has changed for the better: those who were given back come first, then those who wait in the queue. */
+  function goOn(): void {
+    while (orphans.length > 0 && pick() !== null) {
+      const [next] = orphans.splice(0, 1);
+      if (next !== undefined) give(next);
+    }
+    if (orphans.length > 0) startIfNeeded();
+    host.rewatch();
+  }
+
+  function ready({ pid }: HandlerRef): void {
+    const worker = workers.get(pid);
+    if (worker === undefined) return;
+    worker.ready = true;
+    rest(worker);
+    goOn();
+  }
+
+  function gone({ pid, wasReady }: HandlerRef, failed: boolean): void {
+    const worker = workers.get(pid);
+    if (worker === undefined) return;
+    workers.delete(pid);
+    host.ended(wasReady ? null : endedTooSoon);
+    keeping = restart === "always" || (restart === "on-failure" && failed) || worker.retiring;
+    worker.idleTimer?.cancel();
+    const unreceived = new Set(worker.channel.outstanding.map(({ id }) => id));
+    worker.channel.close();
+    for (const [id, passed] of worker.open) {
+      passed.unwatch();
+      if (unreceived.has(id)) orphans.push(passed);
+      else host.closed(passed.connection, worker.ref, null, "its worker ended");
+    }
+    worker.open.clear();
+    goOn();
+    keepWarm();
+  }
+
+  /** `workers.min` run also when nobody is there. */
+  function keepWarm(): void {
+    while (keeping && host.mayGoOn() && workers.size < min) {
+      const before = workers.size;
+      start();
+      if (workers.size === before) return;
+    }
+  }
+
+  return {
+    ...keepsNothing,
+    accepts: true,
+    readable,
+    resume() {
+      goOn();
+      keepWarm();
+    },
+    // While none has room, a start is under way or the maximum is reached: who knocks waits in the kernel's queue.
+    holds: () => workers.size > 0 && !mayTake() && !canStart(),
+    ready,
+    gone,
+    connectionsOf: ({ pid }) => workers.get(pid)?.open.size ?? 0,
+  };
+
+  function canStart(): boolean {
+    const all = [...workers.values()];
+    return all.length < max && all.every((worker) => worker.ready && isFull(worker, limits));
+  }
+}
+
+/** The channel is 3; what a worker prints goes where its stderr goes. */
+export function startPass({ theirs, variables }: Channel, { nothing, stderr }: StandardDescriptors): Start {
+  const second = stderr === "connection" ? nothing : stderr;
+  return { descriptors: [nothing, second, second, theirs], variables };
+}
