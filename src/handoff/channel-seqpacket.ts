@@ -133,7 +133,10 @@ export class SeqpacketChannel implements Channel {
         length = 0;
       }
       if (length === null) return;
-      if (length === 0) return this.#fail("it has closed its channel");
+      if (length === 0) {
+        this.#fail("it has closed its channel");
+        return;
+      }
       this.#take(this.#buffer.toString("utf8", 0, length));
     }
   }
