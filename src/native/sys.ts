@@ -166,6 +166,8 @@ export interface ReceivedMessage {
    * by, where IP_PKTINFO or IPV6_RECVPKTINFO is set. Port 0, unless IP(V6)_RECVORIGDSTADDR is set too.
    */
   to: { address: SocketAddress; interfaceIndex: number } | null;
+  /** When it arrived, in nanoseconds since the epoch as decimal digits, where SO_TIMESTAMPNS is set. */
+  arrivedAt: string | null;
   truncated: boolean;
   controlTruncated: boolean;
 }

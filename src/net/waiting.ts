@@ -2,8 +2,10 @@
  * What waits at a listener, each by a name that it keeps as long as it waits: to tell whether a handler that accepts by
  * itself has taken anything.
  */
+import { fstatSync } from "node:fs";
 import type { Fd, Sys } from "../native/sys.ts";
 import { formatSocketAddress } from "./address.ts";
+import { constant } from "./constants.ts";
 import { queuedConnections } from "./diag.ts";
 import { type ListenerKind, takesConnections } from "./kind.ts";
 import type { BoundListener } from "./listener.ts";
@@ -14,15 +16,12 @@ export function takesDatagrams(kind: ListenerKind): boolean {
 }
 
 /**
- * Connections by their socket cookie (of Unix sockets the peer's inode); of datagrams the first by sender and content;
- * of a FIFO how many bytes there are.
+ * Connections by their socket cookie (of Unix sockets the peer's inode); of datagrams the first by when it arrived; of a
+ * FIFO how many bytes there are and when it was last read.
  * @param diag a NETLINK_SOCK_DIAG socket, borrowed
  */
 export function waitingAt(sys: Sys, diag: Fd, listener: BoundListener): string[] {
-  if (listener.kind === "fifo") {
-    const bytes = sys.ioctlInt(listener.fd, sys.constants.FIONREAD ?? 0);
-    return bytes === 0 ? [] : [`${bytes} bytes`];
-  }
+  if (listener.kind === "fifo") return unreadBytes(sys, listener.fd);
   return takesConnections(listener.kind)
     ? queuedConnections(sys, diag, listener)
     : firstDatagram(sys, listener);
@@ -35,15 +34,29 @@ export function isEmptied(before: readonly string[], after: readonly string[]): 
   return before.some((name) => !left.has(name));
 }
 
-/** Enough of a datagram to tell it from the next. */
-const identifyingBytes = 512;
+/** What a handler has read may have been replaced by as much: then the time of reading tells, where it is kept. */
+function unreadBytes(sys: Sys, fd: Fd): string[] {
+  const bytes = sys.ioctlInt(fd, constant(sys, "FIONREAD"));
+  return bytes === 0 ? [] : [`${bytes} bytes, last read at ${fstatSync(fd, { bigint: true }).atimeNs}`];
+}
 
+/**
+ * By its time of arrival, since clients repeat themselves: a datagram may be followed by its like. One that arrived
+ * before anybody had asked for times gets its own when it is first looked at, and keeps it.
+ */
 function firstDatagram(sys: Sys, { fd, kind }: BoundListener): string[] {
-  const buffer = Buffer.alloc(identifyingBytes);
-  const message = sys.receiveMessage(fd, buffer, true);
+  const level = constant(sys, "SOL_SOCKET");
+  const [nanoseconds, microseconds] = [constant(sys, "SO_TIMESTAMPNS"), constant(sys, "SO_TIMESTAMP")];
+  // Of the two at most one is set. Put back at once: a handler that has not asked for times shall not be sent any.
+  const [option, value] =
+    sys.getsockopt(fd, level, microseconds) === 0
+      ? [nanoseconds, sys.getsockopt(fd, level, nanoseconds)]
+      : [microseconds, 1];
+  sys.setsockopt(fd, level, nanoseconds, 1);
+  const message = sys.receiveMessage(fd, Buffer.alloc(0), true);
+  sys.setsockopt(fd, level, option, value);
   if (message === null) return [];
+  for (const copy of message.fds) sys.close(copy);
   const from = message.from === null ? "" : formatSocketAddress(kind, message.from);
-  return [
-    `${from} ${message.length} ${buffer.toString("latin1", 0, Math.min(message.length, identifyingBytes))}`,
-  ];
+  return [`${from} ${message.arrivedAt}`];
 }

@@ -11,6 +11,7 @@ const {
   SOL_SOCKET = -1,
   SO_PASSCRED = -1,
   SO_SNDBUF = -1,
+  SO_TIMESTAMPNS = -1,
   IPPROTO_IP = -1,
   IPPROTO_IPV6 = -1,
   IP_PKTINFO = -1,
@@ -68,6 +69,7 @@ test("bytes and nothing else", () => {
     from: null,
     credentials: null,
     to: null,
+    arrivedAt: null,
     truncated: false,
     controlTruncated: false,
   });
@@ -113,6 +115,29 @@ describe("datagrams", () => {
     for (let i = 0; i < 3; i++) expect(received(server, buffer, true).length).toBe(5);
     expect(received(server).length).toBe(5);
     expect(sys.receiveMessage(server, buffer)).toBeNull();
+    closeAll(server, client);
+  });
+
+  test.each<[string, SocketAddress]>([
+    ["UDP", loopback],
+    ["Unix", { family: "unix", path: `@tinetd-${process.pid}-arrivals` }],
+  ])("over %s are told apart by when they arrived, also those that came before it was asked", async (_, address) => {
+    const server = sys.socket(address.family, "dgram");
+    sys.bind(server, address);
+    const client = sys.socket(address.family, "dgram");
+    for (let i = 0; i < 3; i++) sys.sendMessage(client, hello, sys.getsockname(server));
+    await ready(server);
+    expect(received(server, buffer, true).arrivedAt).toBeNull();
+    sys.setsockopt(server, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+    const seen = [received(server, buffer, true).arrivedAt];
+    // Whoever looks again, whatever was switched on and off in between, finds the same.
+    sys.setsockopt(server, SOL_SOCKET, SO_TIMESTAMPNS, 0);
+    sys.setsockopt(server, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+    expect(received(server, Buffer.alloc(0), true).arrivedAt).toBe(seen[0]);
+    for (let i = 0; i < 3; i++) seen.push(received(server).arrivedAt);
+    expect(seen[1]).toBe(seen[0]);
+    expect(new Set(seen).size).toBe(3);
+    for (const each of seen) expect(each).toMatch(/^\d{19}$/);
     closeAll(server, client);
   });
 

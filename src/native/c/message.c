@@ -1,11 +1,13 @@
 /*
  * sendmsg(2) and recvmsg(2) with what travels beside the bytes: descriptors and credentials (unix(7)), the local address
- * and interface of a datagram (ip(7), ipv6(7)).
+ * and interface of a datagram (ip(7), ipv6(7)), when it arrived (socket(7)).
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "operations.h"
@@ -16,7 +18,8 @@
 /* Room for everything that one message can carry here. */
 #define CONTROL_SIZE                                                                  \
 	(CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) + \
-	 CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct sockaddr_in6)))
+	 CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct sockaddr_in6)) + \
+	 CMSG_SPACE(sizeof(struct timespec)))
 
 union control {
 	char bytes[CONTROL_SIZE];
@@ -109,6 +112,8 @@ struct received {
 	/* The destination, family AF_UNSPEC if unknown. */
 	union address to;
 	unsigned int interface;
+	/* Zero if unknown. */
+	struct timespec arrived_at;
 };
 
 /* A packet info has no port; IP_RECVORIGDSTADDR, whose message comes after it, gives the whole address. */
@@ -152,6 +157,8 @@ static void read_control(struct msghdr *message, struct received *received)
 		} else if (header->cmsg_type == SCM_CREDENTIALS) {
 			memcpy(&received->credentials, CMSG_DATA(header), sizeof(received->credentials));
 			received->has_credentials = true;
+		} else if (header->cmsg_type == SCM_TIMESTAMPNS) {
+			memcpy(&received->arrived_at, CMSG_DATA(header), sizeof(received->arrived_at));
 		}
 	}
 }
@@ -179,6 +186,17 @@ static napi_value from_destination(napi_env env, const struct received *received
 	set(env, result, "address", from_address(env, &received->to, sizeof(received->to)));
 	set_double(env, result, "interfaceIndex", received->interface);
 	return result;
+}
+
+/* Nanoseconds since the epoch do not fit into a double. */
+static napi_value from_arrival(napi_env env, const struct received *received)
+{
+	char text[48];
+
+	if (received->arrived_at.tv_sec == 0)
+		return from_null(env);
+	snprintf(text, sizeof(text), "%lld%09ld", (long long)received->arrived_at.tv_sec, received->arrived_at.tv_nsec);
+	return from_text(env, text);
 }
 
 napi_value op_receive_message(napi_env env, napi_callback_info info)
@@ -216,6 +234,7 @@ napi_value op_receive_message(napi_env env, napi_callback_info info)
 	set(env, result, "from", from_address(env, &from, message.msg_namelen));
 	set(env, result, "credentials", from_credentials(env, &received));
 	set(env, result, "to", from_destination(env, &received));
+	set(env, result, "arrivedAt", from_arrival(env, &received));
 	set_bool(env, result, "truncated", (message.msg_flags & MSG_TRUNC) != 0);
 	set_bool(env, result, "controlTruncated", (message.msg_flags & MSG_CTRUNC) != 0);
 	return result;
