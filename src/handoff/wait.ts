@@ -88,8 +88,9 @@ export function createWait(host: HandoffHost): Handoff {
     // The service may have been stopped, or the listener bound anew: then its descriptor is another's by now.
     if (!host.listeners().includes(listener)) return;
     if (leaving) openDoors(host.sys, [listener]);
-    host.repair(listener);
     const after = host.waiting(listener);
+    // Last of all that looks at it: what cannot be put right is closed and bound anew.
+    host.repair(listener);
     if (!wasReady) {
       host.ended(endedTooSoon);
     } else if (leaving || isEmptied(before, after)) {

@@ -1,6 +1,7 @@
 /** A listener: a socket that is bound, or a FIFO that is open, with what must be known to keep it right and to end it. */
 import { readFileSync } from "node:fs";
-import type { Fd, SocketAddress, Sys } from "../native/sys.ts";
+import { type Fd, isSystemError, type SocketAddress, type Sys } from "../native/sys.ts";
+import { formatSocketAddress } from "./address.ts";
 import { type ListenerKind, type SocketShape, takesConnections } from "./kind.ts";
 import { joinGroups } from "./multicast.ts";
 import { removeNode, type UnixNode } from "./node.ts";
@@ -47,8 +48,9 @@ export function closeListener(sys: Pick<Sys, "close" | "lockFile">, listener: Bo
  */
 export function repairListener(
   sys: Sys,
-  { fd, settings }: BoundListener,
+  listener: BoundListener,
 ): { repaired: string[]; failures: OptionFailure[] } {
+  const { fd, settings } = listener;
   const repaired: string[] = [];
   const failures: OptionFailure[] = [];
   if (sys.isBlocking(fd)) {
@@ -58,10 +60,29 @@ export function repairListener(
   if (settings === null) return { repaired, failures };
   const options = repairOptions(sys, fd, settings.shape, settings.recorded);
   const groups = joinGroups(sys, fd, settings.shape, settings.groups);
+  const peer = peerOf(sys, listener);
   return {
     repaired: [...repaired, ...options.repaired],
-    failures: groups.ok ? options.failures : [...options.failures, groups.error],
+    failures: [
+      ...options.failures,
+      ...(groups.ok ? [] : [groups.error]),
+      ...(peer === null ? [] : [{ option: "the peer", code: null, reason: `it is connected to ${peer}` }]),
+    ],
   };
+}
+
+/**
+ * Whom a datagram socket is connected to: it hears nobody else then. Only a new socket is a way out of that, since one
+ * that is disconnected gives up a port that it did not ask for by number.
+ */
+function peerOf(sys: Pick<Sys, "getpeername">, { fd, kind }: BoundListener): string | null {
+  if (kind === "fifo" || takesConnections(kind)) return null;
+  try {
+    return formatSocketAddress(kind, sys.getpeername(fd));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return null;
+  }
 }
 
 /** The queue that listen(2) really makes: it caps what was declared at net.core.somaxconn without a word. */

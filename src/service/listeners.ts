@@ -5,7 +5,6 @@
 import type { ListenerConfig } from "../config/config.ts";
 import type { Watch } from "../native/sys.ts";
 import { DISCONNECT, READABLE } from "../native/sys.ts";
-import { takesConnections } from "../net/kind.ts";
 import { type BoundListener, closeListener, openListener } from "../net/listen.ts";
 import type { Timer } from "../util/clock.ts";
 import { retryWaitMs } from "./limits.ts";
@@ -109,7 +108,8 @@ export class Listeners {
     const slot = this.#slots.find(({ sockets }) => sockets.some((socket) => socket.listener === listener));
     if (slot === undefined) return;
     this.#release(slot);
-    this.#retry(slot, listener.canonical, reason, this.#generation);
+    // At once: in the meantime clients are refused.
+    this.#retry(slot, listener.canonical, reason, this.#generation, 0);
   }
 
   async #bind(slot: Slot, generation: number): Promise<void> {
@@ -136,16 +136,16 @@ export class Listeners {
     }
   }
 
-  /** A listening socket has no other end that could hang up: a handler that shared it has shut it down for all. */
+  /** No socket here has another end that could hang up: a handler that shared it has shut it down for all. */
   #ready(listener: BoundListener, events: number): void {
-    if ((events & DISCONNECT) !== 0 && listener.kind !== "fifo" && takesConnections(listener.kind)) {
+    if ((events & DISCONNECT) !== 0 && listener.kind !== "fifo") {
       this.reopen(listener, "a handler has shut it down");
     } else this.#events.readable(listener);
   }
 
-  #retry(slot: Slot, address: string, reason: string, generation: number): void {
+  #retry(slot: Slot, address: string, reason: string, generation: number, inMs?: number): void {
     slot.failures += 1;
-    const waitMs = retryWaitMs(slot.failures);
+    const waitMs = inMs ?? retryWaitMs(slot.failures);
     const again = slot.missing?.reason === reason;
     slot.missing = { address, reason, retryAt: this.#world.clock.now() + waitMs };
     slot.timer = this.#world.clock.after(waitMs, () => {
