@@ -2,7 +2,7 @@
 import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ask, connect } from "./rig/client.ts";
+import { ask, connect, datagramClient } from "./rig/client.ts";
 import { startDaemon } from "./rig/daemon.ts";
 import { repository } from "./rig/fixtures.ts";
 import type { Rig } from "./rig/rig.ts";
@@ -29,6 +29,26 @@ const clients: Readonly<Record<string, (rig: Rig) => Promise<void>>> = {
     const url = `http://127.0.0.1:${await rig.port("http")}/hello`;
     const response = await fetch(url, { headers: { connection: "close" } });
     expect(await response.json()).toEqual({ method: "GET", path: "/hello", from: "127.0.0.1" });
+  },
+
+  async "stdio-udp-shell"(rig) {
+    await using client = await datagramClient();
+    await client.send(await rig.port("measure"), "twelve bytes");
+    const { data } = await client.receive();
+    expect(data.toString()).toBe(`12 characters from 127.0.0.1 port ${client.socket.address().port}\n`);
+  },
+
+  async "stdio-udp-python"(rig) {
+    await using client = await datagramClient();
+    for (const [text, answer] of [
+      ["7", "7"],
+      ["0.5", "7.5"],
+      ["what?", "a number, please"],
+      ["bye", "bye"],
+    ] as const) {
+      await client.send(await rig.port("sum"), text);
+      expect((await client.receive()).data.toString()).toBe(`${answer}\n`);
+    }
   },
 };
 
