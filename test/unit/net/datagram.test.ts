@@ -93,6 +93,7 @@ test("a datagram is where it came from, what it asked, and its bytes", () => {
     controlTruncated: false,
     from: route.remote,
     to: { address: inet("198.51.100.1", 0), interfaceIndex: 2 },
+    arrivedAt: null,
   };
   const receive = (length: number | null) =>
     receiveDatagram(
