@@ -13,6 +13,7 @@ const compiled = join(repository, "build", "fixtures");
 /** C fixtures and the sources each is made of, its name's first. */
 const programs = {
   handler: ["handler.c", "report.c", "report.h"],
+  acceptor: ["acceptor.c", "report.c", "report.h"],
   datagrams: ["datagrams.c"],
 } as const satisfies Record<string, readonly string[]>;
 
