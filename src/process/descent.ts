@@ -100,7 +100,9 @@ export class Descent implements Reach {
     };
     for (let round = 0; round < mostRounds; round++) {
       // Orphans are found much faster than all the others: in time to catch one that is about to fork and to end.
-      if (!signalFresh(this.#orphans()) && !signalFresh(this.#members())) return;
+      if (signalFresh(this.#orphans()) || signalFresh(this.#members())) continue;
+      // Whose parent has ended while all were looked at was not seen as its child, but has become an orphan.
+      if (!signalFresh(this.#orphans())) return;
     }
   }
 
@@ -130,6 +132,7 @@ export class Descent implements Reach {
     const environment = environmentOf(pid);
     if (!environment.includes(`TINETD_SERVICE=${this.#service}`)) return false;
     if (this.#connection !== null) return environment.includes(`TINETD_CONNECTION=${this.#connection}`);
+    if (environment.includes(`LISTEN_PID=${this.#child.pid}`)) return true;
     const others = this.#world.children
       .handlersOf(this.#service)
       .filter((other) => other !== this.#child.pid);

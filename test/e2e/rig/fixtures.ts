@@ -15,6 +15,7 @@ const programs = {
   handler: ["handler.c", "report.c", "report.h"],
   acceptor: ["acceptor.c", "report.c", "report.h"],
   datagrams: ["datagrams.c"],
+  brood: ["brood.c"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type FixtureName = keyof typeof programs;
