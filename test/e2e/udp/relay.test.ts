@@ -203,6 +203,7 @@ test("one service listens on UDP, TCP and a Unix socket at once", async () => {
     expect(await ask(`${rig.directory}/echo.sock`, "over Unix")).toBe("over Unix");
   }
   expect(await rig.status()).toMatchObject({ services: [{ accepted: 7, state: "active" }] });
+  await eventually("only the UDP peer has a handler", () => rig.descendants().length === 1);
   for (const pid of rig.descendants()) process.kill(pid, "SIGTERM");
   await rig.event("connection.closed", { remote: peer.name });
   await eventually("no descriptor is left over", () => rig.descriptors() <= before);
