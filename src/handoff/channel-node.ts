@@ -32,6 +32,8 @@ export class NodeChannel implements Channel {
   #rest: Uint8Array = Buffer.alloc(0);
   #spawned = false;
   #closed = false;
+  /** The worker has ended: the end of its channel is no news. */
+  #ended = false;
 
   constructor(sys: Sys, events: ChannelEvents) {
     this.#sys = sys;
@@ -61,6 +63,11 @@ export class NodeChannel implements Channel {
     this.#rest = line.subarray(sent);
     this.#rewatch();
     return true;
+  }
+
+  finish(): void {
+    this.#ended = true;
+    while (!this.#closed && this.#read());
   }
 
   close(): void {
@@ -95,7 +102,8 @@ export class NodeChannel implements Channel {
     this.#watch.start(this.#rest.length > 0 ? READABLE | WRITABLE : READABLE);
   }
 
-  #read(): void {
+  /** @returns whether there may be more */
+  #read(): boolean {
     let length: number | null;
     try {
       length = this.#sys.read(this.#ours, this.#buffer);
@@ -103,15 +111,16 @@ export class NodeChannel implements Channel {
       if (!isSystemError(error)) throw error;
       length = 0;
     }
-    if (length === null) return;
+    if (length === null) return false;
     if (length === 0) {
       this.#fail("it has closed its channel");
-      return;
+      return false;
     }
     const lines = (this.#text + this.#buffer.toString("utf8", 0, length)).split("\n");
     this.#text = lines.pop() ?? "";
     for (const line of lines) this.#take(line);
     if (this.#text.length > longestMessage * 16) this.#fail("it has sent a line without end");
+    return true;
   }
 
   #take(line: string): void {
@@ -135,7 +144,7 @@ export class NodeChannel implements Channel {
   }
 
   #fail(reason: string): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#ended) return;
     this.#watch.stop();
     this.#events.broken(reason);
   }

@@ -19,6 +19,9 @@ import {
 /** Bounded below what a socket holds anyway: a worker that does not read should not be given hundreds of clients. */
 const mostOutstanding = 64;
 
+/** Of less than this no message is made: it is what the kernel has not taken off yet of one that was received. */
+const leastWeight = 256;
+
 /** Messages read in one turn of the event loop. */
 const messagesPerTurn = 64;
 
@@ -38,8 +41,14 @@ export class SeqpacketChannel implements Channel {
   readonly #buffer = Buffer.alloc(longestMessage);
   #queued: Queued[] = [];
   #full = false;
+  /** The worker's end is closed. What was in the queue then is thrown away, which looks as if it had been received. */
+  #hungUp = false;
   #spawned = false;
   #closed = false;
+  /** The worker has ended: the end of its channel is no news. */
+  #ended = false;
+  /** It ended with messages unread: the kernel says so once, with ECONNRESET, to whoever asks first. */
+  #reset = false;
 
   constructor(sys: Sys, events: ChannelEvents) {
     this.#sys = sys;
@@ -73,10 +82,19 @@ export class SeqpacketChannel implements Channel {
       return false;
     }
     const after = this.#waiting();
-    this.#queued.push({ ...connection, weight: Math.max(1, after - before) });
+    this.#queued.push({ ...connection, weight: Math.max(leastWeight, after - before) });
     // It may have been received between the two looks, and then no edge is to come.
-    if (after === 0) this.#emptied();
+    if (after < leastWeight) this.#emptied();
     return true;
+  }
+
+  finish(): void {
+    this.#ended = true;
+    this.#read();
+    if (this.#reset || this.#closed) return;
+    // It ended with nothing unread.
+    const received = this.#queued.splice(0);
+    if (received.length > 0) this.#events.received(received);
   }
 
   close(): void {
@@ -94,6 +112,7 @@ export class SeqpacketChannel implements Channel {
     } catch (error) {
       if (!isSystemError(error)) throw error;
       // The worker has gone; its end is told by the watch.
+      this.#reset ||= error.code === "ECONNRESET";
       return false;
     }
   }
@@ -105,10 +124,12 @@ export class SeqpacketChannel implements Channel {
   /** The queue is in order: what is left of it are the last messages. */
   #emptied(): void {
     if (this.#closed) return;
-    this.#sys.epollWait(this.#edges);
-    let left = this.#waiting();
+    let left: number;
+    do left = this.#waiting();
+    while (this.#hasEdge());
+    if (this.#hungUp) return;
     let kept = this.#queued.length;
-    while (kept > 0 && left > 0) {
+    while (kept > 0 && left >= leastWeight) {
       kept -= 1;
       left -= this.#queued[kept]?.weight ?? 0;
     }
@@ -121,6 +142,17 @@ export class SeqpacketChannel implements Channel {
     }
   }
 
+  /**
+   * To be asked after the queue was looked at, not before: the kernel hangs up first and empties the queue then, so
+   * that an empty queue without a hang-up was emptied by the worker.
+   */
+  #hasEdge(): boolean {
+    const { EPOLLHUP = 16, EPOLLERR = 8 } = this.#sys.constants;
+    const events = this.#sys.epollWait(this.#edges);
+    this.#hungUp ||= events.some((event) => (event.events & (EPOLLHUP | EPOLLERR)) !== 0);
+    return events.length > 0;
+  }
+
   #read(): void {
     for (let turn = 0; turn < messagesPerTurn && !this.#closed; turn++) {
       let length: number | null;
@@ -130,6 +162,10 @@ export class SeqpacketChannel implements Channel {
         length = message === null ? null : message.length;
       } catch (error) {
         if (!isSystemError(error)) throw error;
+        const isNews = error.code === "ECONNRESET" && !this.#reset;
+        this.#reset ||= isNews;
+        // What the worker has said before comes after the error.
+        if (isNews) continue;
         length = 0;
       }
       if (length === null) return;
@@ -144,12 +180,16 @@ export class SeqpacketChannel implements Channel {
   #take(text: string): void {
     const message = parseWorkerMessage(text);
     if (message === undefined) this.#fail("it has sent what is no JSON object");
-    if (message?.type === "done") this.#events.done(message.id);
+    if (message?.type === "done") {
+      // It has received what it is done with, whether or not the queue's edge was seen yet.
+      this.#emptied();
+      this.#events.done(message.id);
+    }
     if (message?.type === "ready") this.#events.ready();
   }
 
   #fail(reason: string): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#ended) return;
     for (const watch of this.#watches) watch.stop();
     this.#events.broken(reason);
   }

@@ -20,6 +20,8 @@ export interface Channel {
    * @returns false if the channel is full: the connection is not sent, and still the caller's
    */
   send(connection: Outstanding, message: string): boolean;
+  /** The worker has ended: takes in what it said before, and with that which connections it had received. */
+  finish(): void;
   /** Closes our end: the worker reads end of file, finishes what it has and exits. Outstanding ones stay the caller's. */
   close(): void;
 }

@@ -61,6 +61,8 @@ export interface HandlerRef {
   saysReady(): void;
   /** Whether it has ever been ready: one that ends before counts as a failed start. */
   readonly wasReady: boolean;
+  /** It was told to end, and has not yet. */
+  readonly isStopping: boolean;
   stop(reason: string): void;
 }
 
@@ -71,6 +73,10 @@ export interface HandoffHost {
   readonly clock: Clock;
   /** Whether listeners may be looked at: false once a limit, a pause or a failure has come in between. */
   mayGoOn(): boolean;
+  /** Whether a worker may be started for those who are in: not while starts fail, nor when the service is stopped. */
+  mayStart(): boolean;
+  /** Whether the service was stopped: nothing that is waited for will come. */
+  isStopped(): boolean;
   /**
    * The first rule that keeps a connection out, or `null`.
    * @param pending how many were let in and have no handler yet
@@ -98,8 +104,8 @@ export interface HandoffHost {
   // For the handoffs in which a worker serves many connections that tinetd has accepted.
   /** A connection was let in: counted and logged. */
   opened(connection: Connection): void;
-  /** It has ended, or its worker has, which `error` then says. */
-  closed(connection: Connection, worker: HandlerRef, bytes: Bytes, error?: string): void;
+  /** It has ended, or its worker has, which `error` then says; `worker` is `null` if it never came to one. */
+  closed(connection: Connection, worker: HandlerRef | null, bytes: Bytes, error?: string): void;
   /**
    * Tells once when the kernel has seen the end of a connection that is held by a worker. To be called while we have
    * the descriptor too, which is borrowed. @returns gives up watching

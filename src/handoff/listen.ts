@@ -35,6 +35,8 @@ export function createListen(host: HandoffHost): Handoff {
   let timer: Timer | null = null;
   /** The workers were told to stop because nobody is there: no other is started before they have gone. */
   let leaving = false;
+  /** A start tells its service, which may come back here before the worker is known. */
+  let starting = false;
   /** Whether `workers.min` are to run: not after an end that `restart` leaves at that, until the next client. */
   let keeping = true;
   const idle = idleTimeout === null || limits.min > 0 ? null : watchIdle(idleTimeout);
@@ -44,6 +46,7 @@ export function createListen(host: HandoffHost): Handoff {
   const isQuiet = () => host.isQuiet(host.listeners(), refs());
 
   function start(): void {
+    if (starting) return;
     const listeners = host.listeners();
     const before = waiting();
     openDoors(
@@ -51,11 +54,13 @@ export function createListen(host: HandoffHost): Handoff {
       listeners.filter(({ inherited }) => inherited),
     );
     for (const { fd } of listeners) host.sys.setBlocking(fd, true);
+    starting = true;
     const started = launchOne(
       host,
       (standard) => startListen(listeners, host.config.listenPid, standard),
       null,
     );
+    starting = false;
     if (!started.ok) return;
     workers.set(started.value.pid, { ref: started.value, before });
     keeping = true;

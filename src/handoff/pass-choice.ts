@@ -29,3 +29,15 @@ export function choose<Worker extends Load>(workers: readonly Worker[], limits: 
   }
   return best;
 }
+
+/** How many more connections all of them together may be given now; infinite if a worker may have any number. */
+export function roomOf(workers: readonly Load[], { connections, maxServed }: LoadLimits): number {
+  let room = 0;
+  for (const worker of workers) {
+    if (!worker.ready || worker.blocked || worker.retiring) continue;
+    const free = (connections ?? Number.POSITIVE_INFINITY) - worker.connections;
+    const left = (maxServed ?? Number.POSITIVE_INFINITY) - worker.served;
+    room += Math.max(0, Math.min(free, left));
+  }
+  return room;
+}

@@ -25,7 +25,7 @@ import type {
   Start,
 } from "./handoff.ts";
 import { endedTooSoon, keepsNothing, launchOne } from "./handoff.ts";
-import { choose, isFull, type Load } from "./pass-choice.ts";
+import { choose, isFull, type Load, roomOf } from "./pass-choice.ts";
 
 interface Passed {
   incoming: Incoming;
@@ -39,13 +39,20 @@ interface Passed {
 /** How long the kernel's word is waited for after a worker has closed a connection. */
 const leaveMs = 1_000;
 
+/** With `ready = "spawn"` nothing else tells a program that cannot run from one that serves. */
+const tookNothing = "the worker ended before it had received a connection";
+
 class Worker implements Load {
   ready = false;
   /** Its channel has no room for another message at the moment. */
   blocked = false;
-  /** It gets nothing new, and ends when it has finished. */
-  retiring = false;
+  /** It was told to go because it is not needed any more, or has served enough. */
+  replaced = false;
+  /** Its channel is of no use any more. */
+  broken = false;
   served = 0;
+  /** It has received one at least. */
+  received = false;
   idleTimer: Timer | null = null;
   readonly open = new Map<number, Passed>();
   readonly ref: HandlerRef;
@@ -59,6 +66,11 @@ class Worker implements Load {
   get connections(): number {
     return this.open.size;
   }
+
+  /** It gets nothing new: it has been told to end, by whomever. */
+  get retiring(): boolean {
+    return this.replaced || this.broken || this.ref.isStopping;
+  }
 }
 
 export function createPass(host: HandoffHost): Handoff {
@@ -69,15 +81,20 @@ export function createPass(host: HandoffHost): Handoff {
   let keeping = true;
   const limits = { connections: most, maxServed };
   const workers = new Map<number, Worker>();
+  /** A start tells its service, which may come back here before the worker is known. */
+  let starting = false;
   /** Given back by workers that ended before they had received them. */
   const orphans: Passed[] = [];
   const ChannelKind = config.protocol === "node" ? NodeChannel : SeqpacketChannel;
 
   const pick = () => choose([...workers.values()], limits);
   const mayTake = () => orphans.length === 0 && pick() !== null;
+  /** While starts fail, no worker is to be expected: with `on_limit = "refuse"` clients are told so. */
+  const refuses = () => config.onLimit === "refuse" && !host.mayStart();
+  const room = () => (refuses() ? host.room() : Math.min(host.room(), roomOf([...workers.values()], limits)));
 
   function readable(listener: BoundListener): void {
-    if (mayTake()) acceptWaiting({ ...host, mayGoOn: () => host.mayGoOn() && mayTake() }, listener, take);
+    if (mayTake() || refuses()) acceptWaiting({ ...host, room }, listener, take);
     if (!mayTake()) startIfNeeded();
     host.rewatch();
   }
@@ -115,11 +132,24 @@ export function createPass(host: HandoffHost): Handoff {
   }
 
   function startIfNeeded(): void {
+    if (!host.mayStart()) return;
     const all = [...workers.values()];
     if (all.length < max && all.every((worker) => worker.ready || worker.retiring)) start();
   }
 
   function start(): void {
+    if (starting) return;
+    starting = true;
+    const worker = launch();
+    starting = false;
+    if (worker === null) return;
+    workers.set(worker.ref.pid, worker);
+    keeping = true;
+    // With `ready = "spawn"` it was ready before it was known here.
+    if (worker.ref.wasReady) ready(worker.ref);
+  }
+
+  function launch(): Worker | null {
     let worker: Worker | null = null;
     const channel = new ChannelKind(
       sys,
@@ -129,13 +159,10 @@ export function createPass(host: HandoffHost): Handoff {
     channel.spawned();
     if (!started.ok) {
       channel.close();
-      return;
+      return null;
     }
     worker = new Worker(started.value, channel);
-    workers.set(worker.ref.pid, worker);
-    keeping = true;
-    // With `ready = "spawn"` it was ready before it was known here.
-    if (worker.ref.wasReady) ready(worker.ref);
+    return worker;
   }
 
   function eventsOf(worker: () => Worker | null): ChannelEvents {
@@ -152,12 +179,17 @@ export function createPass(host: HandoffHost): Handoff {
         }),
       done: (id) => on((known) => done(known, id)),
       ready: () => on((known) => known.ref.saysReady()),
-      broken: (reason) => on((known) => known.ref.stop(reason)),
+      broken: (reason) =>
+        on((known) => {
+          known.broken = true;
+          known.ref.stop(reason);
+        }),
     };
   }
 
   /** The worker has it: our copy would only keep the connection from ending. */
   function received(worker: Worker, connections: readonly Outstanding[]): void {
+    worker.received = true;
     for (const { id, fd } of connections) {
       const passed = worker.open.get(id);
       if (passed !== undefined) {
@@ -222,7 +254,7 @@ export function createPass(host: HandoffHost): Handoff {
   /** End of file tells it to finish and exit; the stop signal says the same to one that does not listen. */
   function retire(worker: Worker, reason: string): void {
     if (worker.retiring) return;
-    worker.retiring = true;
+    worker.replaced = true;
     worker.channel.close();
     worker.ref.stop(reason);
   }
@@ -249,19 +281,30 @@ export function createPass(host: HandoffHost): Handoff {
     const worker = workers.get(pid);
     if (worker === undefined) return;
     workers.delete(pid);
-    host.ended(wasReady ? null : endedTooSoon);
-    keeping = restart === "always" || (restart === "on-failure" && failed) || worker.retiring;
+    keeping = restart === "always" || (restart === "on-failure" && failed) || worker.replaced;
     worker.idleTimer?.cancel();
+    worker.channel.finish();
     const unreceived = new Set(worker.channel.outstanding.map(({ id }) => id));
     worker.channel.close();
+    if (!wasReady) host.ended(endedTooSoon);
+    else host.ended(unreceived.size > 0 && !worker.received ? tookNothing : null);
     for (const [id, passed] of worker.open) {
       passed.unwatch();
       if (unreceived.has(id)) orphans.push(passed);
       else host.closed(passed.connection, worker.ref, null, "its worker ended");
     }
     worker.open.clear();
+    if (host.isStopped()) abandon();
     goOn();
     keepWarm();
+  }
+
+  /** The service is stopped: no worker will come for those who were given back. */
+  function abandon(): void {
+    for (const { incoming, connection } of orphans.splice(0)) {
+      sys.close(incoming.fd);
+      host.closed(connection, null, null, "the service was stopped before a worker had it");
+    }
   }
 
   /** `workers.min` run also when nobody is there. */
@@ -282,7 +325,10 @@ export function createPass(host: HandoffHost): Handoff {
       keepWarm();
     },
     // While none has room, a start is under way or the maximum is reached: who knocks waits in the kernel's queue.
-    holds: () => workers.size > 0 && !mayTake() && !canStart(),
+    holds: () => !mayTake() && !canStart() && !refuses(),
+    closing() {
+      if (host.isStopped() && workers.size === 0) abandon();
+    },
     ready,
     gone,
     connectionsOf: ({ pid }) => workers.get(pid)?.open.size ?? 0,
@@ -290,7 +336,8 @@ export function createPass(host: HandoffHost): Handoff {
 
   function canStart(): boolean {
     const all = [...workers.values()];
-    return all.length < max && all.every((worker) => worker.ready && isFull(worker, limits));
+    if (!host.mayStart() || all.length >= max) return false;
+    return all.every((worker) => worker.retiring || (worker.ready && isFull(worker, limits)));
   }
 }
 

@@ -56,7 +56,8 @@ export type DaemonEvent =
       event: "connection.closed";
       service: string;
       connection: number;
-      pid: number;
+      /** `null`: it came to no worker before its service was stopped. */
+      pid: number | null;
       remote: string;
       code: number | null;
       signal: string | null;

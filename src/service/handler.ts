@@ -95,6 +95,10 @@ export class Handler {
     return this.#wasReady;
   }
 
+  get isStopping(): boolean {
+    return this.#state.name === "stopping";
+  }
+
   /** It has got a connection. */
   worked(): void {
     this.#dispatch({ type: "work" });

@@ -259,6 +259,8 @@ export class Service {
       clock,
       nextConnection,
       mayGoOn: () => this.#isWatching(),
+      mayStart: () => this.#state.name !== "stopped" && this.#state.name !== "failed",
+      isStopped: () => this.#state.name === "stopped",
       admit: (pending) => admit(this.#load(pending)),
       launch: (requests) => this.#launch(requests),
       room: () => this.#room(),
@@ -267,7 +269,7 @@ export class Service {
       shortage: () => this.#shortage(),
       broken: (listener, reason) => this.listeners.reopen(listener, reason),
       opened: (connection) => this.#opened(connection),
-      closed: (connection, { pid }, bytes, error) => this.#closed(connection, pid, bytes, error),
+      closed: (connection, worker, bytes, error) => this.#closed(connection, worker, bytes, error),
       watchEnd: (fd, onEnd) => this.#world.ends.watch(fd, onEnd),
       listeners: () => this.listeners.bound,
       rewatch: () => this.listeners.rewatch(),
@@ -360,14 +362,14 @@ export class Service {
     this.#checkLimit();
   }
 
-  #closed(connection: Connection, pid: number, bytes: Bytes, error?: string): void {
+  #closed(connection: Connection, worker: HandlerRef | null, bytes: Bytes, error?: string): void {
     this.#connections -= 1;
     this.#world.total.remove();
     this.#world.emit({
       event: "connection.closed",
       service: this.config.name,
       connection: connection.id,
-      pid,
+      pid: worker?.pid ?? null,
       remote: connection.remote,
       code: null,
       signal: null,

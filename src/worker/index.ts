@@ -58,6 +58,8 @@ export function serve(handler: ConnectionHandler): Worker {
     }
     open += 1;
     const socket = handle as Socket;
+    // One client's reset must not end the worker of all; the handler may listen too, and "close" comes anyway.
+    socket.on("error", () => {});
     socket.once("close", () => {
       open -= 1;
       say({ done: message.id });

@@ -58,6 +58,7 @@ async function setUp({ idleTimeout = null, ...overrides }: Overrides = {}) {
   const handler = {
     pid: 1,
     wasReady: true,
+    isStopping: false,
     worked: () => {},
     rested: () => {},
     saysReady: () => {},
