@@ -22,8 +22,8 @@ daemon.stdio[3]?.once("data", () => {
   console.log(`
 tinetd is running with ${config}. In another terminal, try:
 
-  echo hello | nc -N 127.0.0.1 7007       a handler that sends back what it gets
-  nc 127.0.0.1 7013                       the time
+  echo hello | nc -N 127.0.0.1 7007       sends back what it gets
+  curl -s telnet://127.0.0.1:7013          the time (or: nc 127.0.0.1 7013)
   npx tinetd status -c ${config}
 
 Ctrl-C stops it.
