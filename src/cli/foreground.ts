@@ -40,8 +40,10 @@ export async function runForeground(
   const readyFd = readyDescriptor(options);
   const sys = context.sys();
   const inherited = inheritedSockets(context, sys, config);
+  const created = createLogger(logOptions(context, config, options));
+  if (!created.ok) throw new CommandFailure(created.error);
+  const logger = created.value;
   const pidFile = takePidFile(sys, context, options);
-  const logger = createLogger(logOptions(context, config, options));
   const nothing = openSync("/dev/null", "r+");
   const daemon = new Daemon(
     {
@@ -78,7 +80,8 @@ export async function runForeground(
   if (failure === null) await ended;
   else await daemon.stop(failure);
   pidFile?.remove();
-  logger.flush();
+  // Nobody reads the log, but a thread waits to write to it: exit(3) would wait for that thread for ever.
+  if (!(await logger.close())) process.kill(process.pid, "SIGKILL");
   if (failure !== null) throw new CommandFailure(failure);
   return exitCode.done;
 }

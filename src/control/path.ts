@@ -1,6 +1,7 @@
 /** Where the control socket is when nobody says so. */
-import { lstatSync, mkdirSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeParents } from "../net/directory.ts";
 import { err, ok, type Result } from "../util/result.ts";
 
 const name = "control.sock";
@@ -25,7 +26,8 @@ export function defaultControlSocket(
 export function ensureControlDirectory(socket: string, uid: number): Result<null, string> {
   const folder = dirname(socket);
   try {
-    mkdirSync(folder, { recursive: true, mode: folder.startsWith("/tmp/") ? 0o700 : 0o755 });
+    const made = makeParents(socket, folder.startsWith("/tmp/") ? 0o700 : 0o755);
+    if (!made.ok) return err(made.error.reason);
     const stats = lstatSync(folder);
     if (!stats.isDirectory()) return err(`${folder} is not a directory`);
     const sticky = (stats.mode & 0o1000) !== 0;

@@ -3,7 +3,7 @@
  * RuntimeDirectory= would; kept while the service exists, then removed if it is ours and empty.
  */
 import { chownSync, lstatSync, mkdirSync, rmdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { makeParents } from "../net/directory.ts";
 
 const mode = 0o755;
 
@@ -19,7 +19,8 @@ export function ensureRuntimeDirectories(
   for (const path of paths) {
     try {
       if (exists(path)) continue;
-      mkdirSync(dirname(path), { recursive: true, mode });
+      const parents = makeParents(path, mode);
+      if (!parents.ok) return { made, problem: parents.error.reason };
       mkdirSync(path, { mode });
       made.push(path);
       if (owner !== null) chownSync(path, owner.uid, owner.gid);

@@ -73,6 +73,18 @@ test("--ready-fd: a descriptor that is not there ends the start, and nothing run
   });
 });
 
+test("a log that cannot be written to ends the start", async () => {
+  using folder = makeFolder();
+  const path = join(folder.path, "absent", "tinetd.log");
+  const config = folder.write("inetd.toml", `[daemon]\nlog = { destination = "${path}" }\n`);
+  expect(await tinetd(["run", "-c", config], inFolder(folder))).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: `tinetd: cannot log to ${path}: ENOENT\n`,
+  });
+  expect(nodesIn(folder)).toEqual([]);
+});
+
 test("a configuration without a service runs, and can be asked and stopped", async () => {
   await using rig = await startDaemon("");
   expect((await rig.status()).services).toEqual([]);
