@@ -49,3 +49,27 @@ idle_timeout = "200ms"
   const exited = rig.events.flatMap((event) => (event.event === "handler.exited" ? [event.signal] : []));
   expect(new Set(exited)).toEqual(new Set(["SIGTERM"]));
 });
+
+needs(asRoot)(
+  "who comes after the worker was told to stop is served by the next, however long it stays",
+  async () => {
+    await using rig = await startDaemon(({ directory }) => {
+      const copy = join(directory, "daemon.py");
+      copyFileSync(program, copy);
+      return `
+[services.stubborn]
+listen       = "127.0.0.1:0"
+handoff      = "listen"
+command      = ["/usr/bin/python3", "-S", "-E", "${copy}", "stubborn"]
+idle_timeout = "200ms"
+stop_timeout = "500ms"
+`;
+    });
+    const port = await rig.port("stubborn");
+    const first = Number(await readAll(port));
+    await rig.event("handler.stopping", { pid: first });
+    const second = Number(await readAll(port));
+    expect(second).not.toBe(first);
+    expect(await rig.event("handler.exited", { pid: first })).toMatchObject({ signal: "SIGKILL" });
+  },
+);
