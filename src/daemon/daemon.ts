@@ -12,6 +12,7 @@ import { Ends } from "../net/ends.ts";
 import { createFarewells, type Farewells } from "../net/farewell.ts";
 import { openListener } from "../net/listen.ts";
 import type { Host } from "../process/machine.ts";
+import { usualPriority } from "../process/priority.ts";
 import { Processes } from "../process/processes.ts";
 import { Notifications } from "../service/notifications.ts";
 import { Service } from "../service/service.ts";
@@ -75,7 +76,11 @@ export class Daemon {
       host,
       nothing,
       diag: this.#diag,
-      limits: { constants: sys.constants, hardLimit: (resource) => sys.getrlimit(resource).hard },
+      limits: {
+        constants: sys.constants,
+        hardLimit: (resource) => sys.getrlimit(resource).hard,
+        priority: usualPriority(),
+      },
       total: this.#total,
       processes: this.#processes,
       notifications: this.#notifications,

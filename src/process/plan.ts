@@ -7,6 +7,7 @@ import type { SpawnPlan } from "../native/sys.ts";
 import { unreachable } from "../util/unreachable.ts";
 import { buildEnvironment, chosenNames, type EnvironmentSources } from "./environment.ts";
 import type { Facts } from "./machine.ts";
+import type { UsualPriority } from "./priority.ts";
 
 export interface HandlerPlan {
   spawn: SpawnPlan;
@@ -14,10 +15,11 @@ export interface HandlerPlan {
   chosen: ReadonlySet<string>;
 }
 
-/** What `RLIMIT_*` and `CAP_*` are on this machine, and our own limits, which `HARD` stands for. */
+/** What `RLIMIT_*` and `CAP_*` are on this machine, our own limits, which `HARD` stands for, and what else is usual. */
 export interface Limits {
   constants: Readonly<Record<string, number>>;
   hardLimit(resource: number): number;
+  priority: UsualPriority;
 }
 
 export function planHandler(service: ServiceConfig, facts: Facts, limits: Limits): HandlerPlan {
@@ -39,9 +41,9 @@ export function planHandler(service: ServiceConfig, facts: Facts, limits: Limits
       credentials: facts.credentials,
       rootDirectory: service.rootDirectory,
       limits: resolveLimits(service, limits),
-      nice: service.nice,
-      oomScoreAdjust: service.oomScoreAdjust,
-      capabilities: service.capabilities?.map((name) => constant(limits, name)) ?? null,
+      nice: service.nice ?? limits.priority.nice,
+      oomScoreAdjust: service.oomScoreAdjust ?? limits.priority.oomScoreAdjust,
+      capabilities: capabilities(service, facts, limits),
       noNewPrivileges: service.noNewPrivileges,
     },
     chosen: chosenNames(sources),
@@ -67,6 +69,12 @@ function handoffVariables(service: ServiceConfig): [string, string][] {
     default:
       return unreachable(service.handoff);
   }
+}
+
+/** Only root has what nobody has declared. The daemon itself may have some without being root, by its unit. */
+function capabilities(service: ServiceConfig, { user }: Facts, limits: Limits): number[] | null {
+  if (service.capabilities !== null) return service.capabilities.map((name) => constant(limits, name));
+  return user.uid === 0 ? null : [];
 }
 
 /** "HARD" is ours; a soft limit that is above it comes down to it, as `ulimit -S` would have it. */

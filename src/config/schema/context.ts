@@ -100,12 +100,12 @@ export const contextKeys = {
   }),
   nice: optional(integer(-20, 19), {
     description: "The scheduling priority.",
-    defaultText: "the daemon's",
+    defaultText: "0, or the daemon's where it may not improve it",
     example: 10,
   }),
   oom_score_adjust: optional(integer(-1000, 1000), {
     description: "How likely the kernel ends the handler when memory is short.",
-    defaultText: "the daemon's",
+    defaultText: "0, or the daemon's where it may not improve it",
     example: 500,
   }),
   limits: table(

@@ -14,6 +14,7 @@ const facts: Facts = {
 const limits: Limits = {
   constants: { RLIMIT_NOFILE: 7, RLIMIT_CORE: 4, RLIMIT_AS: 9, RLIMIT_NPROC: 6, CAP_NET_RAW: 13 },
   hardLimit: (resource) => ({ 7: 20_000, 4: -1, 9: -1, 6: 500 })[resource] ?? -1,
+  priority: { nice: null, oomScoreAdjust: 0 },
 };
 
 const plan = (keys: string) =>
@@ -32,13 +33,24 @@ test("everything is resolved: file, words, identity, places", () => {
     rootDirectory: null,
     nice: 5,
     oomScoreAdjust: 9,
-    capabilities: null,
+    capabilities: [],
     noNewPrivileges: true,
   });
 });
 
+test("the priority is the usual one where none is declared", () => {
+  expect(plan("").spawn).toMatchObject({ nice: null, oomScoreAdjust: 0 });
+});
+
 test("the first word stays the one of the command where no other is declared", () => {
   expect(plan("").spawn.argv).toEqual(["cat", "-u"]);
+});
+
+test("capabilities that nobody has declared are root's alone", () => {
+  expect(plan("").spawn.capabilities).toEqual([]);
+  const root = { ...facts, user: { ...facts.user, uid: 0 } };
+  const asRoot = service('[services.s]\nlisten = 1\ncommand = "cat"\nuser = "root"');
+  expect(planHandler(asRoot, root, limits).spawn.capabilities).toBeNull();
 });
 
 test("capabilities become numbers, and one that this machine does not know is a bug", () => {
