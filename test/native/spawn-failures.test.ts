@@ -160,7 +160,7 @@ test("each privileged stage, by a daemon that has no privileges", async () => {
         { credentials: someone },
         { capabilities: [CAP_NET_ADMIN] },
       ],
-      `sys.setrlimit(${RLIMIT_NPROC}, 1000, 1000);`,
+      `sys.setrlimit(${RLIMIT_NPROC}, 50000, 50000);`,
     ),
   ).toEqual([
     ["priority", "EACCES"],

@@ -83,6 +83,7 @@ test("one worker serves the clients of all its sockets, also those that come at 
   tcp.end();
   expect((await udp.receive()).data.toString()).toBe("1\n");
   expect(await unix.command("index")).toBe("2");
+  await rig.event("handler.started");
   expect(starts(rig)).toBe(1);
 });
 
