@@ -2,6 +2,7 @@
 import { readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Client, connect, datagramClient } from "../rig/client.ts";
+import { eventually } from "../rig/proc.ts";
 import { askReport, type HandlerReport } from "../rig/report.ts";
 import type { Rig } from "../rig/rig.ts";
 import { kinds } from "./clients.ts";
@@ -102,6 +103,7 @@ describe("several workers on one socket", () => {
     const served = fifth.command("pid");
     clients.all[2]?.end();
     expect(await served).toBe(pids[2]);
+    await eventually("all starts are logged", () => starts(rig) >= 4);
     expect(starts(rig)).toBe(4);
     expect(await startFailures(rig)).toBe(0);
   });
@@ -115,6 +117,7 @@ describe("several workers on one socket", () => {
       pids.add(await client.command("pid"));
     }
     expect(pids.size).toBe(1);
+    await eventually("the start is logged", () => starts(rig) >= 1);
     expect(starts(rig)).toBe(1);
   });
 
