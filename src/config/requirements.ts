@@ -55,6 +55,14 @@ export function requirements(
   if (service.proxyProtocol !== null && service.trustedProxies === null && !says("trusted_proxies")) {
     need("proxy_protocol", "proxy_protocol needs `trusted_proxies`: nobody else may say who a client is");
   }
+  const { ready } = service;
+  const isHttp = typeof ready === "object" && "http" in ready;
+  if (isHttp && service.handoff === "pass") {
+    need("ready", "ready = { http } cannot reach a worker of pass, which accepts nothing before it is ready");
+  }
+  if (typeof ready === "object" && "log" in ready && service.stderr !== "log") {
+    need("ready", "ready = { log } reads what the worker writes on its stderr", 'it needs stderr = "log"');
+  }
   const { min, max } = service.workers;
   if (min > max) need("workers", `workers.min (${min}) is above workers.max (${max})`);
   for (const { key, isSet, needs } of withoutEffect(service)) {

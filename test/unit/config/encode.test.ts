@@ -54,6 +54,7 @@ listen = ["systemd:http", "fd:7", "unix:@abc"]
 handoff = "listen"
 command = "x"
 ready = { log = "^up\\\\b" }
+stderr = "log"
 workers = { min = 1 }
 on_idle = "freeze"
 max_frozen = "2d"

@@ -29,6 +29,14 @@ describe("what a service must say", () => {
       ["3:1: a built-in on UDP needs an `allow` list, so that it answers no forged address"],
     ],
     ['[services.s]\nlisten = "udp://*:7"\nbuiltin = "echo"\nallow = "loopback"', []],
+    [
+      '[services.s]\nlisten = 1\nhandoff = "pass"\ncommand = "x"\nready = { http = "/" }',
+      ["5:1: ready = { http } cannot reach a worker of pass, which accepts nothing before it is ready"],
+    ],
+    [
+      '[services.s]\nlisten = 1\nhandoff = "listen"\ncommand = "x"\nready = { log = "up" }',
+      ['5:1: ready = { log } reads what the worker writes on its stderr; it needs stderr = "log"'],
+    ],
     ['[services.s]\nlisten = 1\nbuiltin = "banner"', ["3:1: the built-in banner needs the text in `banner`"]],
     [
       '[services.s]\nlisten = 1\nhandoff = "proxy"\ncommand = "cat"',
