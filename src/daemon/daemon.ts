@@ -39,7 +39,8 @@ export interface DaemonWorld {
 
 /** Descriptors that the daemon needs beside one for each connection: its own, the reserve, the control socket's. */
 const ownDescriptors = 128;
-const reservedDescriptors = 16;
+/** For the handlers of all connections of one turn (`acceptsPerTurn`): a pidfd, a pipe's two ends, a cgroup's directory. */
+const reservedDescriptors = 8 * 4;
 
 export class Daemon {
   readonly #world: DaemonWorld;

@@ -9,20 +9,15 @@ import { descriptorsAreBack, processorTicks, startFixture, statusOf } from "./to
  * The daemon counts one descriptor for each connection when it works out `max_connections`; with `stderr = "log"` a
  * handler takes two, so that it runs out of them before.
  */
-const options = { launcher: ["prlimit", "--nofile=240:240", "--"] };
 const clients = 120;
+const shortOf = (descriptors: number) => ({
+  launcher: ["prlimit", `--nofile=${descriptors}:${descriptors}`, "--"],
+});
 
 test("clients wait, the log has one line, the control socket answers, and in the end all are served", async () => {
-  await using rig = await startFixture('stderr = "log"', options);
-  const port = await rig.port("fixture");
+  await using rig = await startFixture('stderr = "log"', shortOf(240));
   const before = rig.descriptors();
-  const waiting: Client[] = [];
-  const answers: Promise<string>[] = [];
-  for (let index = 0; index < clients; index++) {
-    const client = await connect(port);
-    waiting.push(client);
-    answers.push(client.command(`echo ${index}`));
-  }
+  const knocking = await knock(rig, "fixture", clients);
   const short = await rig.event("service.state", { state: "limited", reason: "descriptors" });
   expect(short.level).toBe("warn");
 
@@ -31,14 +26,20 @@ test("clients wait, the log has one line, the control socket answers, and in the
   expect(processorTicks(rig.pid) - ticks, "ticks of 10 ms, in 1.5 s").toBeLessThan(60);
   expect((await statusOf(rig)).accepted).toBeLessThan(clients);
 
-  for (const [index, client] of waiting.entries()) {
-    expect(await answers[index]).toBe(`${index}`);
-    client.end();
-    await client.rest();
-  }
+  await serveAll(knocking);
   expect(await statusOf(rig)).toMatchObject({ accepted: clients, refused: {}, failure: null });
   expect(rig.events.filter(({ event }) => event === "service.state")).toEqual([short]);
   await descriptorsAreBack(rig, before);
+});
+
+test("nobody is lost, whichever of the connections of one turn takes the last descriptor", async () => {
+  for (let descriptors = 232; descriptors < 248; descriptors += 4) {
+    await using rig = await startFixture('stderr = "log"', shortOf(descriptors));
+    const knocking = await knock(rig, "fixture", clients);
+    await rig.event("service.state", { state: "limited", reason: "descriptors" });
+    await serveAll(knocking);
+    expect((await statusOf(rig)).refused).toEqual({});
+  }
 });
 
 test("another service, which has room of its own, is not served from the last descriptors either", async () => {
@@ -47,19 +48,44 @@ test("another service, which has room of its own, is not served from the last de
 [services.other]
 listen  = "127.0.0.1:0"
 command = "cat"`,
-    options,
+    shortOf(240),
   );
-  const holding: Client[] = [];
-  for (let index = 0; index < clients; index++) holding.push(await connect(await rig.port("fixture")));
+  const holding = await knock(rig, "fixture", clients);
   await rig.event("service.state", { service: "fixture", state: "limited" });
-  const others = await Promise.all(Array.from({ length: 30 }, async () => connect(await rig.port("other"))));
-  for (const other of others) other.write("hello\n");
+  const others = await knock(rig, "other", 30);
   await rig.event("service.state", { service: "other", state: "limited" });
-  for (const client of holding) client.end();
-  for (const other of others) expect(await other.line()).toBe("hello");
+  await serveAll([...holding, ...others]);
+  expect((await statusOf(rig, "fixture")).refused).toEqual({});
   expect((await statusOf(rig, "other")).refused).toEqual({});
-  for (const client of [...holding, ...others]) await client[Symbol.asyncDispose]();
 });
+
+interface Knocking {
+  client: Client;
+  answer: Promise<string>;
+  text: string;
+}
+
+/** So many clients at once: the daemon is held up meanwhile, so that it finds as many as it ever takes in one turn. */
+async function knock(rig: Rig, service: string, count: number): Promise<Knocking[]> {
+  const port = await rig.port(service);
+  const knocking: Knocking[] = [];
+  rig.signal("SIGSTOP");
+  for (let index = 0; index < count; index++) {
+    const client = await connect(port);
+    knocking.push({ client, answer: client.command(`echo ${index}`), text: `${index}` });
+  }
+  rig.signal("SIGCONT");
+  return knocking;
+}
+
+/** Each gets its answer, from the fixture or from `cat`, and goes. */
+async function serveAll(knocking: readonly Knocking[]): Promise<void> {
+  for (const { client, answer, text } of knocking) {
+    expect((await answer).replace("echo ", "")).toBe(text);
+    client.end();
+    await client.rest();
+  }
+}
 
 /** The daemon tries again after 100, 200, 400, 800 ms: waits until it is about to wait for 1.6 s. */
 async function severalTries(rig: Rig): Promise<void> {
