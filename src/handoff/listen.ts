@@ -27,6 +27,7 @@ interface Worker {
   ref: HandlerRef;
   /** What waited when it was started. */
   before: readonly string[];
+  startedAt: number;
 }
 
 export function createListen(host: HandoffHost): Handoff {
@@ -62,7 +63,7 @@ export function createListen(host: HandoffHost): Handoff {
     );
     starting = false;
     if (!started.ok) return;
-    workers.set(started.value.pid, { ref: started.value, before });
+    workers.set(started.value.pid, { ref: started.value, before, startedAt: host.clock.now() });
     keeping = true;
     host.rewatch();
     sampleLater();
@@ -76,8 +77,18 @@ export function createListen(host: HandoffHost): Handoff {
   }
 
   function sample(): void {
-    if (host.mayGoOn() && waiting().length > 0) start();
+    const left = waiting();
+    if (host.mayGoOn() && left.length > 0 && allHaveBegun(left)) start();
     else sampleLater();
+  }
+
+  /** A worker that has taken nothing yet is still at its start: who waits then waits for it, not for another. */
+  function allHaveBegun(left: readonly string[]): boolean {
+    const { startTimeout } = host.config;
+    const since = host.clock.now() - (startTimeout ?? 0);
+    return [...workers.values()].every(
+      ({ before, startedAt }) => startedAt < since || isEmptied(before, left),
+    );
   }
 
   function watchIdle(timeoutMs: number): IdleWatch {
