@@ -49,6 +49,8 @@ describe("a worker is given", () => {
 
   test("every socket that a name stands for", async () => {
     await using rig = await startAcceptor({ handoff: "listen", listen: "localhost:0" });
+    // Logged after all listeners.
+    await rig.event("daemon.ready");
     const addresses = rig.events.flatMap((event) =>
       event.event === "service.listening" ? [event.address] : [],
     );
