@@ -21,7 +21,12 @@ if how == "notify":
     print("nothing said yet", file=sys.stderr, flush=True)
     notify(b"STATUS=here I am\nREADY=1\n")
 elif how == "child":
-    subprocess.run([sys.executable, "-c", "import socket, os; socket.socket(1, 2).sendto(b'READY=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])"])
+    # It stays until the daemon has read what it said (BARRIER=1), or nobody could tell whose process it was.
+    code = (
+        "import socket, os; s = socket.socket(1, 2); s.connect('\\0' + os.environ['NOTIFY_SOCKET'][1:]); "
+        "s.send(b'READY=1'); r, w = os.pipe(); socket.send_fds(s, [b'BARRIER=1'], [w]); os.close(w); os.read(r, 1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 elif how == "fd":
     os.write(int(os.environ["TINETD_READY_FD"]), b"\n")
 elif how == "log":
