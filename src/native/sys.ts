@@ -57,6 +57,60 @@ export interface Watch {
   unref(): void;
 }
 
+/** One direction of a relay. */
+export interface RelayWay {
+  /** Taken from the sender, whether or not the receiver has them yet. */
+  bytes: number;
+  /** Taken, and to be given to the receiver before anything else. */
+  unsent: Uint8Array;
+  /** The sender has ended (FIN). That has been passed on, or still is to be, behind `unsent`. */
+  ended: boolean;
+}
+
+/** What a relay that is not there any more was about to do. */
+export interface RelayState {
+  aToB: RelayWay;
+  bToA: RelayWay;
+  /** Milliseconds since the last byte. */
+  idleMs: number;
+}
+
+export interface RelayOptions {
+  /** What `b` gets before anything from `a`: a PROXY header. In no count. Not together with `resume`. */
+  prefixToB?: Uint8Array;
+  /** Goes on where another relay of the same connections was detached. */
+  resume?: RelayState;
+}
+
+/** How a relay ended, and what it took from each side. */
+export interface RelayEnd {
+  /**
+   * `end`: both have ended and have all of it, or one has gone and the other has all that it said. `reset-a`, `reset-b`:
+   * that one was reset, or would not be written to; the other has been reset too. `error`: anything else (ETIMEDOUT
+   * ...); whoever had not failed has been reset.
+   */
+  reason: "end" | "reset-a" | "reset-b" | "error";
+  /** The name of the error, `null` for `end`. */
+  code: string | null;
+  aToB: number;
+  bToA: number;
+}
+
+/** Lives until one of its sides ends it, or `close` or `detach` does. */
+export interface Relay {
+  /** Bytes taken from each side so far; also after the end. */
+  bytes(): { aToB: number; bToA: number };
+  /** Milliseconds since the last byte in either direction, as of the event loop's clock. */
+  idleMs(): number;
+  /** Closes both sides now; a TCP side that was still to get something is reset. `onEnd` is not called. */
+  close(): void;
+  /**
+   * Gives both descriptors back to the caller, non-blocking, with all that `relay` needs to go on; `onEnd` is not called.
+   * `null` if it has ended.
+   */
+  detach(): (RelayState & { a: Fd; b: Fd }) | null;
+}
+
 /**
  * The steps of a spawn between clone and exec, in the order they are taken. The addon exports the same list, and a
  * test compares them, so that a failure is always reported under its own name.
@@ -241,6 +295,18 @@ export interface Sys {
    * @throws EEXIST if the loop watches this number already; EPERM for what cannot be watched, a regular file
    */
   watch(fd: Fd, callback: (events: number, status: number) => void): Watch;
+
+  // -- relays -------------------------------------------------------------------------------------------------------
+  /**
+   * Relays two connected stream sockets, TCP or Unix, to each other: each gets what the other says, its end behind its
+   * last byte, and its reset as a reset (a Unix socket cannot be reset, it sees an end). Keeps both descriptors, and makes
+   * them non-blocking and TCP_NODELAY; if it throws they are still the caller's. A side that takes nothing slows the other
+   * down: at most 256 KiB are under way in each direction, nothing while it is idle. Urgent data is left out, and so are
+   * descriptors sent along.
+   * @param onEnd called once, never before this returns; the descriptors are closed by then
+   * @throws EPROTOTYPE for what is not a stream socket, EEXIST for one that is being relayed
+   */
+  relay(a: Fd, b: Fd, onEnd: (end: RelayEnd) => void, options?: RelayOptions): Relay;
 
   // -- epoll(7) by itself: for edges, which `watch` cannot tell ------------------------------------------------------
   /** Readable (for `watch`) while it has events that `epollWait` has not taken. Close-on-exec. */

@@ -39,6 +39,7 @@ const members: Record<keyof Sys, string> = {
   pipe: "function",
   ioctlInt: "function",
   watch: "function",
+  relay: "function",
   epoll: "function",
   epollAdd: "function",
   epollRemove: "function",

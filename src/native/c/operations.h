@@ -45,6 +45,8 @@
 	X(epollAdd, op_epoll_add)                  \
 	X(epollRemove, op_epoll_remove)            \
 	X(epollWait, op_epoll_wait)                \
+	/* relay.c */                              \
+	X(relay, op_relay)                         \
 	/* plan.c */                               \
 	X(prepare, op_prepare)                     \
 	/* spawn.c */                              \
@@ -94,7 +96,17 @@ napi_value make_constants(napi_env env);
 /* spawn.c: the names of the stages, in order. */
 napi_value make_spawn_stages(napi_env env);
 
-/* watch.c: what watches share within one environment (a main thread or a worker). */
-bool init_watches(napi_env env);
+/* What outlives a call, one per environment (a main thread or a worker). */
+struct environment {
+	struct watches *watches;
+	struct relays *relays;
+};
+
+/* addon.c */
+struct environment *get_environment(napi_env env);
+
+/* watch.c, relay.c: NULL if it cannot be had. They free themselves when the environment ends. */
+struct watches *new_watches(napi_env env);
+struct relays *new_relays(napi_env env);
 
 #endif

@@ -72,6 +72,7 @@ static void environment_ends(napi_async_cleanup_hook_handle handle, void *data)
 	all->ending = handle;
 	while (all->first != NULL)
 		close_watch(all->first);
+	napi_delete_reference(all->env, all->class);
 	napi_async_destroy(all->env, all->context);
 	if (all->open == 0)
 		finish(all);
@@ -205,17 +206,17 @@ static napi_value construct(napi_env env, napi_callback_info info)
 
 napi_value op_watch(napi_env env, napi_callback_info info)
 {
+	const struct environment *environment = get_environment(env);
 	napi_value arg[2], class, result = NULL;
-	void *all;
 
-	if (!get_arguments(env, info, 2, arg) || napi_get_instance_data(env, &all) != napi_ok ||
-	    napi_get_reference_value(env, ((struct watches *)all)->class, &class) != napi_ok)
+	if (environment == NULL || !get_arguments(env, info, 2, arg) ||
+	    napi_get_reference_value(env, environment->watches->class, &class) != napi_ok)
 		return NULL;
 	napi_new_instance(env, class, 2, arg, &result);
 	return result;
 }
 
-bool init_watches(napi_env env)
+struct watches *new_watches(napi_env env)
 {
 	const napi_property_descriptor methods[] = {
 		{ "start", NULL, watch_start, NULL, NULL, NULL, napi_default_method, NULL },
@@ -228,15 +229,14 @@ bool init_watches(napi_env env)
 	napi_value class;
 
 	if (all == NULL)
-		return false;
+		return NULL;
 	all->env = env;
 	if (napi_define_class(env, "Watch", NAPI_AUTO_LENGTH, construct, all, ARRAY_LENGTH(methods), methods, &class) ==
 		    napi_ok &&
 	    napi_create_reference(env, class, 1, &all->class) == napi_ok &&
 	    napi_async_init(env, NULL, from_text(env, "tinetd.watch"), &all->context) == napi_ok &&
-	    napi_set_instance_data(env, all, NULL, NULL) == napi_ok &&
 	    napi_add_async_cleanup_hook(env, environment_ends, all, NULL) == napi_ok)
-		return true;
+		return all;
 	free(all);
-	return false;
+	return NULL;
 }
