@@ -1,7 +1,7 @@
 /*
  * One way of a relay. Few bytes are copied through the chunk that all ways share, which is the quickest for a message;
- * many go through a pipe, which for bulk costs half the time or less. Nothing is taken while something is still to be
- * given, so that the sender is slowed down to the receiver's pace by its own socket.
+ * many go through a pipe, which for bulk costs about half the processor time. Nothing is taken while something is still
+ * to be given, so that the sender is slowed down to the receiver's pace by its own socket.
  *
  * Readiness is level-triggered: whatever is left for the next turn, or comes between two calls, is reported again.
  */
