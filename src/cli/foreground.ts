@@ -10,7 +10,7 @@ import type { Sys } from "../native/sys.ts";
 import { type InheritedSocket, readInheritance } from "../net/adopt.ts";
 import { systemClock } from "../util/clock.ts";
 import { type CliContext, type CliOption, CommandFailure, exitCode, type OptionValues } from "./command.ts";
-import { leaveTerminal } from "./detach.ts";
+import { isRelayed, leaveTerminal } from "./detach.ts";
 
 export const daemonOptions: readonly CliOption[] = [
   { flags: "--ready-fd <n>", description: "write a newline to this descriptor when ready, and close it" },
@@ -74,7 +74,10 @@ export async function runForeground(
       : null
     : started.error;
   if (failure === null && !daemon.isStopping) {
-    leaveTerminal(context, sys, nothing);
+    if (isRelayed(context)) {
+      await logger.flush();
+      leaveTerminal(sys, nothing);
+    }
     failure = readyFd === null ? null : tellReady(readyFd);
   }
   if (failure === null) await ended;

@@ -23,8 +23,10 @@ export interface Logger {
   bug(error: unknown): void;
   /** Closes and opens the file again, after it was rotated. */
   reopen(): void;
+  /** Waits until what is buffered has been written, or cannot be. @returns as `close` */
+  flush(): Promise<boolean>;
   /**
-   * Waits until what is buffered has been written, or cannot be; nothing is logged any more.
+   * The same, and nothing is logged any more.
    * @returns `false` if the destination takes nothing: then a thread of the pool may wait in write(2) for ever
    */
   close(): Promise<boolean>;
@@ -83,6 +85,7 @@ export function createLogger(options: LogOptions): Result<Logger, string> {
     },
     stream,
   );
+  const flush = async () => !writing || (await settled(destination));
   return ok({
     emit(event: DaemonEvent) {
       const level = levelOf(event);
@@ -98,8 +101,9 @@ export function createLogger(options: LogOptions): Result<Logger, string> {
     reopen: () => {
       if (options.destination !== "stderr") destination.reopen();
     },
+    flush,
     async close() {
-      const written = !writing || (await settled(destination));
+      const written = await flush();
       closed = true;
       // Or pino would flush it at exit, which tries again for ever, also where nobody is left to read.
       destination.destroy();
