@@ -182,11 +182,6 @@ export class Daemon {
     this.#processes.killLeftovers();
   }
 
-  /** On SIGCHLD: a handler or an orphan of one has ended. */
-  childEnded(): void {
-    this.#processes.childEnded();
-  }
-
   /** Sockets we were given that nothing declares: kept open, they would let clients connect to nobody. */
   #closeUnknown(): string[] {
     const { inherited, sys } = this.#world;

@@ -27,7 +27,6 @@ export function handleSignals({ daemon, logger, emit, ended }: SignalWorld): voi
     interrupted = true;
     stop("SIGINT");
   });
-  process.on("SIGCHLD", () => daemon.childEnded());
   process.on("SIGUSR1", () => logger.reopen());
   process.on("SIGHUP", () =>
     emit({ event: "daemon.reload", error: "reload on SIGHUP is not available yet" }),

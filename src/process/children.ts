@@ -7,8 +7,9 @@
  * for handlers too. So an ended child is first looked at (waitid with WNOWAIT), and a handler is left to its own
  * `Child`: nobody else ever takes its status. It is collected there and then, or the next look would show it again.
  *
- * A look costs the kernel a walk along all our children that run. It is therefore made for many ends at once, some
- * time after the first, except while somebody waits for an orphan to be gone.
+ * Both cost something for each handler that ends, a wake-up of Node and a walk of the kernel along all our children.
+ * So after one SIGCHLD nobody listens until the look is made, some time later and for all that have ended by then;
+ * except while somebody waits for an orphan to be gone.
  */
 import type { ChildExit, Sys } from "../native/sys.ts";
 import type { Clock, Timer } from "../util/clock.ts";
@@ -20,6 +21,8 @@ import { ownChildren, type ProcessEntry, readProcess } from "./proc.ts";
 const reapDelayMs = 100;
 /** So many are reaped at once; then others have their turn. */
 const mostAtOnce = 256;
+/** One round is shorter than the life of a process: nobody forks so fast that more than a few are needed. */
+const mostRounds = 1000;
 
 export class Children {
   readonly #sys: Sys;
@@ -27,11 +30,19 @@ export class Children {
   readonly #handlers = new Map<number, { child: Child; service: string }>();
   readonly #waiting = new Set<() => void>();
   #timer: Timer | null = null;
+  #listening = false;
+  readonly #heard = (): void => {
+    this.#listening = false;
+    if (this.#waiting.size > 0) this.reap();
+    else this.#reapIn(reapDelayMs);
+  };
 
   constructor(sys: Sys, clock: Clock) {
     this.#sys = sys;
     this.#clock = clock;
     sys.setSubreaper(true);
+    // Looks at once: one that came to us before we listened may have ended unheard.
+    this.reap();
   }
 
   /** Starts handlers of `service`. See `startChildren`. */
@@ -62,7 +73,8 @@ export class Children {
    */
   orphans(): ProcessEntry[] {
     const looked = new Map<number, ProcessEntry | null>();
-    for (let before = -1; looked.size > before; ) {
+    let before = -1;
+    for (let round = 0; looked.size > before && round < mostRounds; round++) {
       before = looked.size;
       for (const pid of ownChildren()) {
         if (!this.#handlers.has(pid) && !looked.has(pid)) looked.set(pid, readProcess(pid));
@@ -71,15 +83,10 @@ export class Children {
     return [...looked.values()].filter((entry) => entry !== null).filter((entry) => !entry.zombie);
   }
 
-  /** On SIGCHLD: one child or more have ended. */
-  changed(): void {
-    if (this.#waiting.size > 0) this.reap();
-    else this.#reapIn(reapDelayMs);
-  }
-
   /** Calls back whenever orphans were reaped. The function that it returns puts an end to that. */
   onReaped(callback: () => void): () => void {
     this.#waiting.add(callback);
+    if (!this.#listening) this.#reapIn(0);
     return () => this.#waiting.delete(callback);
   }
 
@@ -87,6 +94,8 @@ export class Children {
   reap(): void {
     this.#timer?.cancel();
     this.#timer = null;
+    // First, or whoever ends while we look would not be heard of.
+    this.#listen();
     let orphans = 0;
     for (let looks = 0; ; looks++) {
       const pid = this.#sys.peekEndedChild();
@@ -111,10 +120,17 @@ export class Children {
   /** Nothing more is reaped. */
   close(): void {
     this.#timer?.cancel();
-    this.#timer = null;
+    process.off("SIGCHLD", this.#heard);
+  }
+
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    process.once("SIGCHLD", this.#heard);
   }
 
   #reapIn(delayMs: number): void {
-    this.#timer ??= this.#clock.after(delayMs, () => this.reap());
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(delayMs, () => this.reap());
   }
 }

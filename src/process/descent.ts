@@ -15,7 +15,7 @@
  */
 import { constants } from "node:os";
 import type { Sys } from "../native/sys.ts";
-import type { Clock } from "../util/clock.ts";
+import type { Clock, Timer } from "../util/clock.ts";
 import type { Child } from "./child.ts";
 import type { Children } from "./children.ts";
 import { insist } from "./insist.ts";
@@ -31,6 +31,9 @@ export interface DescentWorld {
 
 /** Signals go round until nobody new is found; a program that forks without end must not keep us here. */
 const mostRounds = 10;
+/** An orphan that is executing another file or is ending cannot tell whose it was; for so long it is looked at again. */
+const longestDoubtMs = 1000;
+const lookAgainMs = 10;
 
 export class Descent implements Reach {
   readonly #world: DescentWorld;
@@ -44,6 +47,9 @@ export class Descent implements Reach {
   readonly #denied = new Map<number, number>();
   /** Whether the session's number, which was the handler's, may be trusted: it is in use as long as it has a member. */
   #hasSession = true;
+  /** Since when there has been doubt about an orphan. */
+  readonly #doubts = new Map<number, number>();
+  #again: Timer | null = null;
   #onGone: (() => void) | null = null;
   #unsubscribe = () => {};
   #killing = false;
@@ -70,16 +76,24 @@ export class Descent implements Reach {
 
   ended(_stopping: boolean, onGone: () => void): void {
     this.#onGone = onGone;
-    this.#unsubscribe = this.#world.children.onReaped(() => this.#look());
     this.#look();
+    // Mostly nobody is left, and nothing needs to be waited for.
+    if (this.#onGone !== null) this.#unsubscribe = this.#world.children.onReaped(() => this.#look());
   }
 
   #look(): void {
     insist(this.#world.clock, () => {
       if (this.#onGone === null) return;
       if (this.#killing) this.#signal([constants.signals.SIGKILL]);
-      if (this.#orphans().length > 0) return;
+      const verdicts = this.#orphans().map(({ verdict }) => verdict);
+      if (verdicts.includes("ours")) return;
+      if (verdicts.includes("unclear")) {
+        this.#again?.cancel();
+        this.#again = this.#world.clock.after(lookAgainMs, () => this.#look());
+        return;
+      }
       this.#unsubscribe();
+      this.#again?.cancel();
       const onGone = this.#onGone;
       this.#onGone = null;
       onGone();
@@ -100,15 +114,15 @@ export class Descent implements Reach {
     };
     for (let round = 0; round < mostRounds; round++) {
       // Orphans are found much faster than all the others: in time to catch one that is about to fork and to end.
-      if (signalFresh(this.#orphans()) || signalFresh(this.#members())) continue;
+      if (signalFresh(this.#ours()) || signalFresh(this.#members())) continue;
       // Whose parent has ended while all were looked at was not seen as its child, but has become an orphan.
-      if (!signalFresh(this.#orphans())) return;
+      if (!signalFresh(this.#ours())) return;
     }
   }
 
   /** All that is found of the tree. */
   #members(): ProcessEntry[] {
-    const orphans = this.#orphans().map(({ pid }) => pid);
+    const orphans = this.#ours().map(({ pid }) => pid);
     if (this.#child.ended && orphans.length === 0) return [];
     const roots = new Set(this.#child.ended ? orphans : [this.#child.pid, ...orphans]);
     const tree = treeOf(listProcesses(), ({ pid }) => roots.has(pid));
@@ -116,29 +130,49 @@ export class Descent implements Reach {
     return tree;
   }
 
-  /** The orphans that belong to the tree, but for those that we may not signal. */
-  #orphans(): ProcessEntry[] {
+  /** The orphans that belong to the tree. */
+  #ours(): ProcessEntry[] {
+    return this.#orphans().flatMap(({ orphan, verdict }) => (verdict === "ours" ? [orphan] : []));
+  }
+
+  /** All orphans but those that we may not signal. */
+  #orphans(): { orphan: ProcessEntry; verdict: Verdict }[] {
     const orphans = this.#world.children.orphans();
     // Once nobody is in it, the session's number may be given to another.
     if (this.#child.ended && !orphans.some(({ session }) => session === this.#child.pid))
       this.#hasSession = false;
-    return orphans.filter((orphan) => !isIn(this.#denied, orphan) && this.#claims(orphan));
+    return orphans
+      .filter((orphan) => !isIn(this.#denied, orphan))
+      .map((orphan) => ({ orphan, verdict: this.#judge(orphan) }));
   }
 
-  #claims(orphan: ProcessEntry): boolean {
+  #judge(orphan: ProcessEntry): Verdict {
     const { pid, session, startTime } = orphan;
-    if (startTime < this.#startTime) return false;
-    if (isIn(this.#seen, orphan) || (this.#hasSession && session === this.#child.pid)) return true;
+    if (startTime < this.#startTime) return "another's";
+    if (isIn(this.#seen, orphan) || (this.#hasSession && session === this.#child.pid)) return "ours";
     const environment = environmentOf(pid);
+    if (environment === null) return this.#doubt(pid);
+    return this.#isNamed(environment, startTime) ? "ours" : "another's";
+  }
+
+  #isNamed(environment: readonly string[], startTime: number): boolean {
     if (!environment.includes(`TINETD_SERVICE=${this.#service}`)) return false;
     if (this.#connection !== null) return environment.includes(`TINETD_CONNECTION=${this.#connection}`);
     if (environment.includes(`LISTEN_PID=${this.#child.pid}`)) return true;
-    const others = this.#world.children
-      .handlersOf(this.#service)
-      .filter((other) => other !== this.#child.pid);
-    return others.every((other) => (readProcess(other)?.startTime ?? 0) > startTime);
+    const { children } = this.#world;
+    const others = children.handlersOf(this.#service).filter((pid) => pid !== this.#child.pid);
+    return others.every((pid) => (readProcess(pid)?.startTime ?? 0) > startTime);
+  }
+
+  #doubt(pid: number): Verdict {
+    const now = this.#world.clock.now();
+    const since = this.#doubts.get(pid) ?? now;
+    this.#doubts.set(pid, since);
+    return now - since < longestDoubtMs ? "unclear" : "another's";
   }
 }
+
+type Verdict = "ours" | "another's" | "unclear";
 
 function isIn(processes: ReadonlyMap<number, number>, { pid, startTime }: ProcessEntry): boolean {
   return processes.get(pid) === startTime;

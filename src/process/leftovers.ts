@@ -106,13 +106,13 @@ export function leftOf(
   service: string,
   daemon: number,
   processes: readonly ProcessEntry[],
-  environment: (pid: number) => string[] = environmentOf,
+  environment: (pid: number) => string[] | null = environmentOf,
 ): ProcessEntry[] {
   const parents = new Map(processes.map(({ pid, parent }) => [pid, parent]));
   const isOurs = (pid: number | undefined): boolean =>
     pid === daemon || (pid !== undefined && isOurs(parents.get(pid)));
   return membersOf(group, processes).filter(({ pid, session }) => {
-    const named = environment(pid).find((variable) => variable.startsWith("TINETD_SERVICE="));
+    const named = environment(pid)?.find((variable) => variable.startsWith("TINETD_SERVICE="));
     return session === group && isOurs(pid) && (named === undefined || named === `TINETD_SERVICE=${service}`);
   });
 }

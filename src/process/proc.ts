@@ -23,6 +23,7 @@ const field = {
   parent: 1,
   group: 2,
   session: 3,
+  flags: 6,
   threads: 17,
   startTime: 19,
   environmentEnd: 48,
@@ -78,37 +79,46 @@ export function ownChildren(): number[] {
   return listProcesses().flatMap(({ pid, parent }) => (parent === process.pid ? [pid] : []));
 }
 
-/** `NAME=value` as they were at its start, unless it has overwritten them. None if we may not read them. */
-export function environmentOf(pid: number): string[] {
-  let text = readOrNull(`/proc/${pid}/environ`);
-  for (let tries = 1; text === "" && tries < mostReads && isExecuting(pid); tries++) {
-    text = readOrNull(`/proc/${pid}/environ`);
+/**
+ * `NAME=value` as they were at its start, unless it has overwritten them; none if we may not read them. `null` if it
+ * has no memory at this moment: it is about to execute another file, or it is ending, or has ended.
+ */
+export function environmentOf(pid: number): string[] | null {
+  for (let tries = 0; tries < mostReads; tries++) {
+    const text = read(`/proc/${pid}/environ`);
+    if (text === "hidden") return [];
+    if (text === "gone") return null;
+    if (text.content !== "") return text.content.split("\0").filter(Boolean);
+    const fields = fieldsOf(readOrNull(`/proc/${pid}/stat`) ?? "");
+    if ((Number(fields[field.flags]) & exiting) !== 0) return null;
+    if (fields[field.environmentEnd] !== "0") return [];
   }
-  return (text ?? "").split("\0").filter(Boolean);
+  return null;
 }
 
-/** About a millisecond. */
+/** About a millisecond: longer than an exec mostly takes. */
 const mostReads = 50;
-
-/** Whether it is about to execute a file: the old environment has gone then, and the new one is not there yet. */
-function isExecuting(pid: number): boolean {
-  const stat = readOrNull(`/proc/${pid}/stat`) ?? "";
-  return parseStat(stat)?.zombie === false && fieldsOf(stat)[field.environmentEnd] === "0";
-}
+/** PF_EXITING of linux/sched.h. */
+const exiting = 4;
 
 /** The path of its cgroup v2, as our own cgroup namespace shows it. */
 export function cgroupOf(pid: number | "self"): string | null {
   return /^0::(\/.*)$/m.exec(readOrNull(`/proc/${pid}/cgroup`) ?? "")?.[1] ?? null;
 }
 
-/** That it has gone, or is hidden from us. Anything else, such as no descriptor left, would make a living one vanish. */
-const absent = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM"]);
-
 function readOrNull(path: string): string | null {
+  const text = read(path);
+  return typeof text === "string" ? null : text.content;
+}
+
+/** @throws anything else, such as that no descriptor is left: a process that lives must not seem to be gone */
+function read(path: string): { content: string } | "gone" | "hidden" {
   try {
-    return readFileSync(path, "latin1");
+    return { content: readFileSync(path, "latin1") };
   } catch (error) {
-    if (isSystemError(error) && absent.has(error.code)) return null;
+    if (!isSystemError(error)) throw error;
+    if (error.code === "ENOENT" || error.code === "ESRCH") return "gone";
+    if (error.code === "EACCES" || error.code === "EPERM") return "hidden";
     throw error;
   }
 }

@@ -84,11 +84,6 @@ export class Processes {
     return ok({ pid, reach: this.#reach(service, connection, child.value, place) });
   }
 
-  /** On SIGCHLD. */
-  childEnded(): void {
-    this.#children.changed();
-  }
-
   /** Ends what handlers of a service that have ended by themselves have left of their groups. */
   stopLeftovers(service: string): void {
     this.#leftovers.stop(service);
