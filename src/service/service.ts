@@ -1,50 +1,27 @@
 /**
  * A service: feeds the machine of `state.ts` with what happens, and carries out what it decides. A connection comes
- * from a listener to the handoff, which accepts it, asks `#launch` for a handler or `#refuse`s it; its end is `#gone`.
+ * from a listener to the handoff, which accepts it and asks for a handler (`starts.ts`) or refuses it
+ * (`connections.ts`); its end is `#gone`.
  */
 import { admit, type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
-import { remember } from "../handoff/accept.ts";
-import type {
-  Connection,
-  HandlerRef,
-  Handoff,
-  HandoffHost,
-  Incoming,
-  LaunchRequest,
-} from "../handoff/handoff.ts";
+import type { Handoff, HandoffHost, LaunchRequest } from "../handoff/handoff.ts";
 import { createHandoff } from "../handoff/index.ts";
-import { describeTraffic } from "../handoff/traffic.ts";
-import type { RefusalReason } from "../log/events.ts";
 import type { ChildExit } from "../native/sys.ts";
-import { isShortage } from "../net/accept.ts";
-import { formatSocketAddress } from "../net/address.ts";
-import { countConnections, sampleConnections } from "../net/diag.ts";
-import type { Bytes } from "../net/ends.ts";
-import { takesConnections } from "../net/kind.ts";
 import { type BoundListener, repairListener } from "../net/listen.ts";
-import { unmap } from "../net/peer.ts";
-import { isQuiet } from "../net/sample.ts";
-import { takesDatagrams, waitingAt } from "../net/waiting.ts";
-import { contextSwitches } from "../process/activity.ts";
-import type { SpawnFailure } from "../process/child.ts";
+import { waitingAt } from "../net/waiting.ts";
 import type { Timer } from "../util/clock.ts";
-import { err, type Result } from "../util/result.ts";
 import { signalName } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
+import { Connections } from "./connections.ts";
 import { type Counters, newCounters } from "./counters.ts";
 import type { Handler } from "./handler.ts";
 import { Launcher } from "./launcher.ts";
-import {
-  calmAfterShortageMs,
-  countFailure,
-  noFailures,
-  retryWaitMs,
-  type StartHistory,
-  shortageWaitMs,
-} from "./limits.ts";
+import { retryWaitMs } from "./limits.ts";
 import { Listeners, type MissingListener } from "./listeners.ts";
+import { Starts } from "./starts.ts";
 import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.ts";
+import { Traces } from "./traces.ts";
 import type { World } from "./world.ts";
 
 export class Service {
@@ -52,21 +29,15 @@ export class Service {
   readonly counters: Counters = newCounters();
   readonly handlers = new Map<number, Handler>();
   readonly listeners: Listeners;
+  readonly connections: Connections;
   readonly #world: World;
   readonly #launcher: Launcher;
   readonly #handoff: Handoff;
-  readonly #refusal: Uint8Array;
+  readonly #starts: Starts;
+  readonly #traces: Traces;
   #state: ServiceState = { name: "stopped" };
   /** Ends `limited`, `failed` and `paused` at their `until`. */
   #timer: Timer | null = null;
-  #starts: StartHistory = noFailures;
-  /** Times in a row that no descriptor was left, and when that was last. */
-  #shortages = 0;
-  /** Open connections that workers serve. */
-  #connections = 0;
-  /** Context switches of the workers when they were last looked at. */
-  #switches = -1;
-  #shortAt = Number.NEGATIVE_INFINITY;
   /** Times in a row that the machine lacked something. */
   #unfit = 0;
   #opening: Promise<void> = Promise.resolve();
@@ -76,7 +47,9 @@ export class Service {
     this.config = config;
     this.#world = world;
     this.#launcher = new Launcher(world, config);
-    this.#refusal = Buffer.from(config.refusal ?? "");
+    this.#starts = this.#newStarts();
+    this.#traces = new Traces(world);
+    this.connections = new Connections(world, config, this.counters);
     this.listeners = new Listeners(world, config.listeners, {
       bound: (listener, recovered) => this.#bound(listener, recovered),
       missing: (missing, again) => this.#missing(missing, again),
@@ -99,12 +72,7 @@ export class Service {
 
   /** Open connections: as tinetd knows them where it accepts, else as the kernel counts them; `null` if it cannot. */
   openConnections(): number | null {
-    if (this.config.handoff === "stdio") return this.handlers.size;
-    if (this.#handoff.accepts) return this.#connections;
-    const { sys, diag } = this.#world;
-    const streams = this.listeners.bound.filter(({ kind }) => kind !== "fifo" && takesConnections(kind));
-    const counts = streams.length === 0 ? err("") : countConnections(sys, diag, streams);
-    return counts.ok ? counts.value.reduce((sum, { held, queued }) => sum + held + queued, 0) : null;
+    return this.#handoff.accepts ? this.connections.open : this.#traces.count(this.listeners.bound);
   }
 
   get state(): ServiceState {
@@ -184,7 +152,7 @@ export class Service {
     }
     // What is only on its way (not bound yet), or goes on as before, is not news.
     if (event.type === "start" || (state.name === before.name && state.name !== "failed")) return;
-    if (state.name === "limited" && state.reason === "descriptors" && this.#shortages > 1) return;
+    if (state.name === "limited" && state.reason === "descriptors" && this.#starts.isShortAgain) return;
     const reason = "reason" in state ? { reason: state.reason } : {};
     const untilMs = inMs === null ? {} : { until_ms: Math.round(inMs) };
     this.#world.emit({
@@ -198,7 +166,7 @@ export class Service {
 
   /** `until` has come. */
   #due(): void {
-    if (this.#isShort() && !this.#world.spare()) this.#shortage();
+    if (this.#isShort() && !this.#world.spare()) this.#starts.shortage();
     else this.#dispatch({ type: "due", handlers: this.handlers.size });
   }
 
@@ -245,14 +213,14 @@ export class Service {
   /** The total and the descriptors are shared: other services may have used them up since this one looked. */
   #readable(listener: BoundListener): void {
     if (this.#isWatching()) this.#checkLimit();
-    if (this.#isWatching() && !this.#world.spare()) this.#shortage();
+    if (this.#isWatching() && !this.#world.spare()) this.#starts.shortage();
     this.#handoff.readable(listener);
   }
 
   // -- what the handoff asks for ------------------------------------------------------------------------------------
 
   #host(): HandoffHost {
-    const { sys, clock, nextConnection } = this.#world;
+    const { sys, clock, nextConnection, diag, ends } = this.#world;
     return {
       config: this.config,
       sys,
@@ -262,56 +230,47 @@ export class Service {
       mayStart: () => this.#state.name !== "stopped" && this.#state.name !== "failed",
       isStopped: () => this.#state.name === "stopped",
       admit: (pending) => admit(this.#load(pending)),
-      launch: (requests) => this.#launch(requests),
+      launch: (requests) => this.#starts.launch(requests),
       room: () => this.#room(),
-      refuse: (incoming, reason, error) => this.#refuse(incoming, reason, error),
-      turnAway: (remote, local, reason, error) => this.#turnAway(remote, local, reason, error),
-      shortage: () => this.#shortage(),
+      refuse: (incoming, reason, error) => this.connections.refuse(incoming, reason, error),
+      turnAway: (remote, local, reason, error) => this.connections.turnAway(remote, local, reason, error),
+      shortage: () => this.#starts.shortage(),
       broken: (listener, reason) => this.listeners.reopen(listener, reason),
-      opened: (connection) => this.#opened(connection),
-      closed: (connection, worker, bytes, error) => this.#closed(connection, worker, bytes, error),
-      watchEnd: (fd, onEnd) => this.#world.ends.watch(fd, onEnd),
+      opened: (connection) => {
+        this.connections.opened(connection);
+        this.#checkLimit();
+      },
+      closed: (connection, worker, bytes, error) =>
+        this.connections.closed(connection, {
+          pid: worker?.pid ?? null,
+          code: null,
+          signal: null,
+          bytes,
+          ...(error === undefined ? {} : { error }),
+        }),
+      watchEnd: (fd, onEnd) => ends.watch(fd, onEnd),
       listeners: () => this.listeners.bound,
       rewatch: () => this.listeners.rewatch(),
-      isQuiet: (listeners, workers) => this.#isQuiet(listeners, workers),
-      tcpIdleMs: () => {
-        const samples = sampleConnections(sys, this.#world.diag, this.listeners.bound);
-        return new Map(samples.ok ? samples.value.map(({ cookie, idleMs }) => [cookie, idleMs]) : []);
-      },
-      waiting: (listener) => waitingAt(sys, this.#world.diag, listener),
+      isQuiet: (listeners, workers) => this.#traces.isQuiet(listeners, workers),
+      tcpIdleMs: () => this.#traces.tcpIdleMs(this.listeners.bound),
+      waiting: (listener) => waitingAt(sys, diag, listener),
       repair: (listener) => this.#repair(listener),
       ended: (failure) => {
-        if (failure === null) this.#starts = noFailures;
-        else this.#startsFail(failure);
+        if (failure === null) this.#starts.succeeded();
+        else this.#starts.failed(failure);
       },
-      dropDatagram: (listener, reason) => this.#dropDatagram(listener, reason),
+      dropDatagram: (listener, reason) => this.connections.dropDatagram(listener, reason),
     };
   }
 
-  #launch(requests: readonly LaunchRequest[]): Result<HandlerRef, SpawnFailure>[] {
-    const started = this.#startAll(requests);
-    return requests.map((request, index) => {
-      const outcome = started[index] ?? err({ stage: "clone", code: "EINVAL" });
-      if (!outcome.ok && isShortage(outcome.error.code)) return this.#launchFromReserve(request);
-      this.#launched(outcome, request.connection);
-      return outcome;
-    });
-  }
-
-  #startAll(requests: readonly LaunchRequest[]): Result<Handler, SpawnFailure>[] {
-    return this.#launcher.start(requests, {
+  #newStarts(): Starts {
+    return new Starts(this.#world, this.config, this.#launcher, this.counters, {
+      started: (handler, request) => this.#started(handler, request),
       ready: (handler) => this.#handoff.ready(handler),
       gone: (handler, exit) => this.#gone(handler, exit),
+      backOff: (reason, until) => this.#dispatch({ type: "back-off", reason, until }),
+      short: (until) => this.#dispatch({ type: "full", reason: "descriptors", until }),
     });
-  }
-
-  /** The connection took the last descriptor: its handler still gets some, and no further connection is accepted. */
-  #launchFromReserve(request: LaunchRequest): Result<HandlerRef, SpawnFailure> {
-    const [started] = this.#world.lend(() => this.#startAll([request]));
-    if (started === undefined) throw new Error("a start without an outcome");
-    this.#launched(started, request.connection);
-    if (started.ok) this.#shortage();
-    return started;
   }
 
   /** How many more may be accepted now; where clients are refused at a limit, that is told of each by `admit`. */
@@ -321,62 +280,19 @@ export class Service {
     return Math.min(maxInstances - instances, maxTotal - total);
   }
 
-  #launched(started: Result<Handler, SpawnFailure>, connection: Connection | null): void {
-    if (started.ok) this.#started(started.value, connection);
-    else this.#startFailed(started.error);
-  }
-
-  #started(handler: Handler, connection: Connection | null): void {
+  #started(handler: Handler, { connection }: LaunchRequest): void {
     const { name: service } = this.config;
-    const { emit, total } = this.#world;
     this.handlers.set(handler.pid, handler);
-    if (connection === null) this.#world.notifications.add(handler.pid, handler);
-    this.counters.spawned += 1;
     if (connection === null) {
-      emit({ event: "handler.started", service, pid: handler.pid });
+      this.#world.notifications.add(handler.pid, handler);
+      this.#world.emit({ event: "handler.started", service, pid: handler.pid });
     } else {
-      const { id, remote, local } = connection;
-      total.add();
-      this.counters.accepted += 1;
-      this.#starts = noFailures;
-      emit({ event: "connection.accepted", service, connection: id, remote, local });
-      emit({ event: "handler.started", service, pid: handler.pid, connection: id });
+      this.connections.opened(connection);
+      this.#world.emit({ event: "handler.started", service, pid: handler.pid, connection: connection.id });
     }
     if (this.handlers.size === 1) this.#dispatch({ type: "handlers", handlers: 1 });
     this.#checkLimit();
     handler.begin();
-  }
-
-  /** A connection that a worker is to serve. */
-  #opened({ id, remote, local }: Connection): void {
-    this.#world.total.add();
-    this.counters.accepted += 1;
-    this.#connections += 1;
-    this.#world.emit({
-      event: "connection.accepted",
-      service: this.config.name,
-      connection: id,
-      remote,
-      local,
-    });
-    this.#checkLimit();
-  }
-
-  #closed(connection: Connection, worker: HandlerRef | null, bytes: Bytes, error?: string): void {
-    this.#connections -= 1;
-    this.#world.total.remove();
-    this.#world.emit({
-      event: "connection.closed",
-      service: this.config.name,
-      connection: connection.id,
-      pid: worker?.pid ?? null,
-      remote: connection.remote,
-      code: null,
-      signal: null,
-      duration_ms: Math.round(this.#world.clock.now() - connection.acceptedAt),
-      ...(bytes === null ? {} : { bytes_in: bytes.received, bytes_out: bytes.sent }),
-      ...(error === undefined ? {} : { error }),
-    });
   }
 
   /** With `on_limit = "queue"` nothing is accepted at a limit: what was accepted could not be put back. */
@@ -385,59 +301,8 @@ export class Service {
     if (limit !== null) this.#dispatch({ type: "full", reason: limit, until: null });
   }
 
-  #startFailed({ stage, code }: SpawnFailure): void {
-    if (isShortage(code)) {
-      this.counters.startFailures += 1;
-      this.#shortage();
-    } else this.#startsFail(`cannot start "${this.config.name}": ${stage}: ${code}`);
-  }
-
-  /** Counts a failed start; starting is left alone for a while if this goes on. */
-  #startsFail(reason: string): void {
-    this.counters.startFailures += 1;
-    const now = this.#world.clock.now();
-    const { history, waitMs } = countFailure(this.#starts, this.config.startLimit, now);
-    this.#starts = history;
-    if (waitMs !== null) this.#dispatch({ type: "back-off", reason, until: now + waitMs });
-  }
-
-  /** No descriptor or memory is left: nothing is accepted for a moment, then it is tried again. */
-  #shortage(): void {
-    const now = this.#world.clock.now();
-    this.#shortages = now - this.#shortAt < calmAfterShortageMs ? this.#shortages + 1 : 1;
-    this.#shortAt = now;
-    this.#dispatch({ type: "full", reason: "descriptors", until: now + shortageWaitMs(this.#shortages) });
-  }
-
   #isShort(): boolean {
     return this.#state.name === "limited" && this.#state.reason === "descriptors";
-  }
-
-  #refuse(incoming: Incoming, reason: RefusalReason, error?: string): void {
-    const { remote, local } = remember(incoming);
-    const why = error === undefined ? undefined : `cannot start "${this.config.name}": ${error}`;
-    this.#turnAway(remote, local, reason, why);
-    this.#world.farewells.say(incoming.fd, this.#refusal);
-  }
-
-  #turnAway(remote: string, local: string, reason: RefusalReason, error?: string): void {
-    const { name: service } = this.config;
-    const why = error === undefined ? {} : { error };
-    this.counters.refused[reason] = (this.counters.refused[reason] ?? 0) + 1;
-    this.#world.emit({ event: "connection.refused", service, reason, remote, local, ...why });
-  }
-
-  /** Where the kernel cannot tell, nobody is taken for idle. */
-  #isQuiet(listeners: readonly BoundListener[], workers: readonly HandlerRef[]): boolean {
-    const { sys, diag } = this.#world;
-    const counts = countConnections(sys, diag, listeners);
-    if (!counts.ok || !counts.value.every(isQuiet)) return false;
-    const uncounted = listeners.filter(({ kind }) => kind === "fifo" || takesDatagrams(kind));
-    if (uncounted.length === 0) return true;
-    const switches = workers.reduce((sum, { pid }) => sum + contextSwitches(pid), 0);
-    const rested = switches === this.#switches;
-    this.#switches = switches;
-    return rested && uncounted.every((listener) => waitingAt(sys, diag, listener).length === 0);
   }
 
   /** What cannot be put right makes the listener useless to the next handler: it is bound anew. */
@@ -448,36 +313,15 @@ export class Service {
     this.listeners.reopen(listener, `a handler has changed ${first.option}: ${first.reason}`);
   }
 
-  #dropDatagram(listener: BoundListener, why: string): void {
-    const message = this.#world.sys.receiveMessage(listener.fd, Buffer.alloc(65_536));
-    if (message === null) return;
-    for (const fd of message.fds) this.#world.sys.close(fd);
-    const { canonical: local, kind } = listener;
-    const remote = message.from === null ? local : formatSocketAddress(kind, unmap(message.from));
-    this.#turnAway(remote, local, "error", `datagram of ${message.length} bytes dropped: ${why}`);
-  }
-
   #gone(handler: Handler, exit: ChildExit): void {
-    const { name: service } = this.config;
+    const { pid, code } = exit;
     const signal = exit.signal === null ? null : signalName(exit.signal);
     this.handlers.delete(handler.pid);
     this.#world.notifications.remove(handler.pid);
-    this.#handoff.gone(handler, exit.code !== 0);
-    this.counters.lastExit = { pid: exit.pid, code: exit.code, signal, at: this.#world.clock.wall() };
-    const { connection } = handler;
-    if (connection !== null) {
-      this.#world.emit({
-        event: "connection.closed",
-        service,
-        connection: connection.id,
-        pid: exit.pid,
-        remote: connection.remote,
-        code: exit.code,
-        signal,
-        duration_ms: Math.round(this.#world.clock.now() - connection.acceptedAt),
-        ...(connection.traffic === null ? {} : describeTraffic(connection.traffic)),
-      });
-      this.#world.total.remove();
+    this.#handoff.gone(handler, code !== 0);
+    this.counters.lastExit = { pid, code, signal, at: this.#world.clock.wall() };
+    if (handler.connection !== null) {
+      this.connections.closed(handler.connection, { pid, code, signal, bytes: null });
     }
     // Room first: what waits in the handoff may take it at once, and then this was not the last handler.
     this.#dispatch({ type: "room", reason: "limit", handlers: this.handlers.size });

@@ -26,13 +26,13 @@ describe.each(handoffs)("%s: a handler that takes nothing", (handoff) => {
       const failed = await rig.event("service.state", { state: "failed" });
       expect(failed.reason).toMatch(/took nothing from its socket/);
       expect(failed.until_ms).toBeGreaterThan(0);
-      expect(starts(rig)).toBe(3);
+      expect(await starts(rig)).toBe(3);
       expect(await startFailures(rig)).toBe(3);
 
       mend();
       const started = await rig.event("handler.started", {}, { after: failed });
       expect(await asked).toBe(`${started.pid}`);
-      expect(starts(rig)).toBe(4);
+      expect(await starts(rig)).toBe(4);
     },
   );
 });
@@ -47,12 +47,12 @@ describe.each(datagrams)("a datagram over $name that no handler takes", (socket)
     expect(refused.remote).toMatch(
       socket.name === "UDP" ? /^udp:\/\/127\.0\.0\.1:\d+$/ : /^unix-dgram:@tinetd-/,
     );
-    expect(starts(rig)).toBe(3);
+    expect(await starts(rig)).toBe(3);
 
     mend();
     const pid = await socket.ask(rig, "pid");
     expect((await rig.event("handler.started", {}, { after: refused })).pid).toBe(Number(pid));
-    expect(starts(rig)).toBe(4);
+    expect(await starts(rig)).toBe(4);
   });
 });
 

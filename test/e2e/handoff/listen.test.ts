@@ -2,7 +2,6 @@
 import { readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Client, connect, datagramClient } from "../rig/client.ts";
-import { eventually } from "../rig/proc.ts";
 import { askReport, type HandlerReport } from "../rig/report.ts";
 import type { Rig } from "../rig/rig.ts";
 import { kinds } from "./clients.ts";
@@ -87,7 +86,7 @@ test("one worker serves the clients of all its sockets, also those that come at 
   expect((await udp.receive()).data.toString()).toBe("1\n");
   expect(await unix.command("index")).toBe("2");
   await rig.event("handler.started");
-  expect(starts(rig)).toBe(1);
+  expect(await starts(rig)).toBe(1);
 });
 
 describe("several workers on one socket", () => {
@@ -105,8 +104,7 @@ describe("several workers on one socket", () => {
     const served = fifth.command("pid");
     clients.all[2]?.end();
     expect(await served).toBe(pids[2]);
-    await eventually("all starts are logged", () => starts(rig) >= 4);
-    expect(starts(rig)).toBe(4);
+    expect(await starts(rig)).toBe(4);
     expect(await startFailures(rig)).toBe(0);
   });
 
@@ -119,8 +117,7 @@ describe("several workers on one socket", () => {
       pids.add(await client.command("pid"));
     }
     expect(pids.size).toBe(1);
-    await eventually("the start is logged", () => starts(rig) >= 1);
-    expect(starts(rig)).toBe(1);
+    expect(await starts(rig)).toBe(1);
   });
 
   test("one that ends does not take with it who waits for the others", async () => {

@@ -50,9 +50,10 @@ export async function startFaulty(options: AcceptorOptions): Promise<Faulty> {
   };
 }
 
-/** How many handlers have been started so far. */
-export function starts(rig: Rig): number {
-  return rig.events.filter(({ event }) => event === "handler.started").length;
+/** How many handlers have been started so far: asked of the daemon, since log lines may still be on their way to us. */
+export async function starts(rig: Rig): Promise<number> {
+  const { services } = await rig.status();
+  return services.reduce((sum, { spawned }) => sum + spawned, 0);
 }
 
 export async function startFailures(rig: Rig): Promise<number> {

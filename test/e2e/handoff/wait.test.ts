@@ -16,7 +16,7 @@ describe.each(kinds)("$name", (kind) => {
     for (const pid of new Set(pids)) {
       expect(await rig.event("handler.exited", { pid: Number(pid) })).toMatchObject({ code: 0 });
     }
-    expect(starts(rig)).toBe(3);
+    expect(await starts(rig)).toBe(3);
     expect(await startFailures(rig)).toBe(0);
   });
 
@@ -41,7 +41,7 @@ describe.each(kinds)("$name", (kind) => {
     }
     expect(new Set(pids).size).toBe(pids.length);
     await rig.event("handler.exited", { pid: Number(pids.at(-1)) });
-    expect(starts(rig)).toBe(pids.length);
+    expect(await starts(rig)).toBe(pids.length);
     expect(await startFailures(rig)).toBe(0);
   });
 });

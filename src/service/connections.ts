@@ -1,0 +1,104 @@
+/** What a service says and counts of its connections, from being let in or turned away to their end. */
+import type { ServiceConfig } from "../config/config.ts";
+import { remember } from "../handoff/accept.ts";
+import type { Connection, Incoming } from "../handoff/handoff.ts";
+import { describeTraffic } from "../handoff/traffic.ts";
+import type { RefusalReason } from "../log/events.ts";
+import { formatSocketAddress } from "../net/address.ts";
+import type { Bytes } from "../net/ends.ts";
+import type { BoundListener } from "../net/listen.ts";
+import { unmap } from "../net/peer.ts";
+import type { Counters } from "./counters.ts";
+import type { World } from "./world.ts";
+
+/** How a connection ended, as far as it is known. */
+export interface ConnectionEnd {
+  /** Who had it; `null` if it never came to anybody. */
+  pid: number | null;
+  /** Of a handler that had only this one. */
+  code: number | null;
+  /** By name. */
+  signal: string | null;
+  bytes: Bytes;
+  /** What went wrong. */
+  error?: string;
+}
+
+export class Connections {
+  readonly #world: World;
+  readonly #config: ServiceConfig;
+  readonly #counters: Counters;
+  readonly #refusal: Uint8Array;
+  #open = 0;
+
+  constructor(world: World, config: ServiceConfig, counters: Counters) {
+    this.#world = world;
+    this.#config = config;
+    this.#counters = counters;
+    this.#refusal = Buffer.from(config.refusal ?? "");
+  }
+
+  /** How many are in. */
+  get open(): number {
+    return this.#open;
+  }
+
+  opened({ id, remote, local }: Connection): void {
+    this.#open += 1;
+    this.#world.total.add();
+    this.#counters.accepted += 1;
+    const { name: service } = this.#config;
+    this.#world.emit({ event: "connection.accepted", service, connection: id, remote, local });
+  }
+
+  closed(connection: Connection, { pid, code, signal, bytes, error }: ConnectionEnd): void {
+    this.#open -= 1;
+    this.#world.emit({
+      event: "connection.closed",
+      service: this.#config.name,
+      connection: connection.id,
+      pid,
+      remote: connection.remote,
+      code,
+      signal,
+      duration_ms: Math.round(this.#world.clock.now() - connection.acceptedAt),
+      ...(bytes === null ? {} : { bytes_in: bytes.received, bytes_out: bytes.sent }),
+      ...(connection.traffic === null ? {} : describeTraffic(connection.traffic)),
+      ...(error === undefined ? {} : { error }),
+    });
+    this.#world.total.remove();
+  }
+
+  /** Ends an accepted connection with the service's `refusal`. Keeps the descriptor. */
+  refuse(incoming: Incoming, reason: RefusalReason, error?: string): void {
+    const { remote, local } = remember(incoming);
+    const why = error === undefined ? undefined : `cannot start "${this.#config.name}": ${error}`;
+    this.turnAway(remote, local, reason, why);
+    this.#world.farewells.say(incoming.fd, this.#refusal);
+  }
+
+  /** Somebody was not let in, and there is nothing to close. */
+  turnAway(remote: string, local: string, reason: RefusalReason, error?: string): void {
+    const { refused } = this.#counters;
+    refused[reason] = (refused[reason] ?? 0) + 1;
+    this.#world.emit({
+      event: "connection.refused",
+      service: this.#config.name,
+      reason,
+      remote,
+      local,
+      ...(error === undefined ? {} : { error }),
+    });
+  }
+
+  /** Takes away the first datagram that waits at a listener. */
+  dropDatagram(listener: BoundListener, why: string): void {
+    const { sys } = this.#world;
+    const message = sys.receiveMessage(listener.fd, Buffer.alloc(65_536));
+    if (message === null) return;
+    for (const fd of message.fds) sys.close(fd);
+    const { canonical: local, kind } = listener;
+    const remote = message.from === null ? local : formatSocketAddress(kind, unmap(message.from));
+    this.turnAway(remote, local, "error", `datagram of ${message.length} bytes dropped: ${why}`);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * What a service learns from the kernel about connections that its handlers have accepted by themselves, and about
+ * handlers that have none. Where the kernel cannot tell, nobody is taken for idle.
+ */
+import type { HandlerRef } from "../handoff/handoff.ts";
+import { countConnections, sampleConnections } from "../net/diag.ts";
+import { takesConnections } from "../net/kind.ts";
+import type { BoundListener } from "../net/listen.ts";
+import { isQuiet } from "../net/sample.ts";
+import { takesDatagrams, waitingAt } from "../net/waiting.ts";
+import { contextSwitches } from "../process/activity.ts";
+import type { World } from "./world.ts";
+
+export class Traces {
+  readonly #world: Pick<World, "sys" | "diag">;
+  /** Context switches of the workers when they were last looked at. */
+  #switches = -1;
+
+  constructor(world: Pick<World, "sys" | "diag">) {
+    this.#world = world;
+  }
+
+  /** Open and queued connections; `null` if nobody can tell. */
+  count(listeners: readonly BoundListener[]): number | null {
+    const { sys, diag } = this.#world;
+    const streams = listeners.filter(({ kind }) => kind !== "fifo" && takesConnections(kind));
+    if (streams.length === 0) return null;
+    const counts = countConnections(sys, diag, streams);
+    return counts.ok ? counts.value.reduce((sum, { held, queued }) => sum + held + queued, 0) : null;
+  }
+
+  /** Whether nobody is there, and `workers` have not stirred since the last time where that says it. */
+  isQuiet(listeners: readonly BoundListener[], workers: readonly HandlerRef[]): boolean {
+    const { sys, diag } = this.#world;
+    const counts = countConnections(sys, diag, listeners);
+    if (!counts.ok || !counts.value.every(isQuiet)) return false;
+    const uncounted = listeners.filter(({ kind }) => kind === "fifo" || takesDatagrams(kind));
+    if (uncounted.length === 0) return true;
+    const switches = workers.reduce((sum, { pid }) => sum + contextSwitches(pid), 0);
+    const rested = switches === this.#switches;
+    this.#switches = switches;
+    return rested && uncounted.every((listener) => waitingAt(sys, diag, listener).length === 0);
+  }
+
+  /** How long each TCP connection has carried nothing, in milliseconds, by SO_COOKIE. */
+  tcpIdleMs(listeners: readonly BoundListener[]): ReadonlyMap<string, number> {
+    const samples = sampleConnections(this.#world.sys, this.#world.diag, listeners);
+    return new Map(samples.ok ? samples.value.map(({ cookie, idleMs }) => [cookie, idleMs]) : []);
+  }
+}
