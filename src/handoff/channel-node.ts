@@ -32,6 +32,8 @@ export class NodeChannel implements Channel {
   #rest: Uint8Array = Buffer.alloc(0);
   #spawned = false;
   #closed = false;
+  /** Nothing more is to be sent; told to the worker once it has the rest. */
+  #ending = false;
   /** The worker has ended: the end of its channel is no news. */
   #ended = false;
 
@@ -49,7 +51,7 @@ export class NodeChannel implements Channel {
   }
 
   send(connection: Outstanding, message: string): boolean {
-    if (this.#closed || this.#rest.length > 0 || this.outstanding.length >= mostOutstanding) {
+    if (this.#closed || this.#ending || this.#rest.length > 0 || this.outstanding.length >= mostOutstanding) {
       this.#full = true;
       return false;
     }
@@ -70,12 +72,21 @@ export class NodeChannel implements Channel {
     while (!this.#closed && this.#read());
   }
 
+  end(): void {
+    this.#ending = true;
+    this.#endIfSent();
+  }
+
   close(): void {
     this.spawned();
     if (this.#closed) return;
     this.#closed = true;
     this.#watch.close();
     this.#sys.close(this.#ours);
+  }
+
+  #endIfSent(): void {
+    if (this.#ending && !this.#closed && this.#rest.length === 0) this.#sys.shutdown(this.#ours, "write");
   }
 
   #write(data: Uint8Array, descriptors: Fd[]): number | null {
@@ -93,6 +104,7 @@ export class NodeChannel implements Channel {
       const sent = this.#write(this.#rest, []);
       if (sent !== null) this.#rest = this.#rest.subarray(sent);
       this.#rewatch();
+      this.#endIfSent();
       this.#roomAgain();
     }
     if ((ready & READABLE) !== 0) this.#read();

@@ -97,6 +97,10 @@ export class SeqpacketChannel implements Channel {
     if (received.length > 0) this.#events.received(received);
   }
 
+  end(): void {
+    if (!this.#closed) this.#sys.shutdown(this.#ours, "write");
+  }
+
   close(): void {
     this.spawned();
     if (this.#closed) return;

@@ -22,6 +22,11 @@ export interface Channel {
   send(connection: Outstanding, message: string): boolean;
   /** The worker has ended: takes in what it said before, and with that which connections it had received. */
   finish(): void;
+  /**
+   * No more will be sent: the worker reads end of file behind the last message, finishes what it has and exits. What it
+   * says until then is still heard.
+   */
+  end(): void;
   /** Closes our end: the worker reads end of file, finishes what it has and exits. Outstanding ones stay the caller's. */
   close(): void;
 }

@@ -46,7 +46,7 @@ class Worker implements Load {
   ready = false;
   /** Its channel has no room for another message at the moment. */
   blocked = false;
-  /** It was told to go because it is not needed any more, or has served enough. */
+  /** It was told to finish and go: it is not needed any more, has served enough, or the service is stopped. */
   replaced = false;
   /** Its channel is of no use any more. */
   broken = false;
@@ -85,6 +85,8 @@ export function createPass(host: HandoffHost): Handoff {
   let starting = false;
   /** Given back by workers that ended before they had received them. */
   const orphans: Passed[] = [];
+  /** Closed by their workers, and the kernel's word is awaited. */
+  const leaving = new Set<Passed>();
   const ChannelKind = config.protocol === "node" ? NodeChannel : SeqpacketChannel;
 
   const pick = () => choose([...workers.values()], limits);
@@ -204,19 +206,23 @@ export function createPass(host: HandoffHost): Handoff {
     const passed = worker.open.get(id);
     if (passed === undefined) return;
     worker.open.delete(id);
-    if (passed.incoming.remote.family === "unix") {
-      passed.unwatch();
-      host.closed(passed.connection, worker.ref, null);
-    } else awaitBytes(worker, passed);
+    leave(worker, passed);
     rest(worker);
     goOn();
   }
 
-  /** What the connection has carried is known when TCP has taken leave; a client that does not cannot delay us long. */
-  function awaitBytes(worker: Worker, passed: Passed): void {
+  /** What a connection has carried is known when TCP has taken leave; a client that does not cannot delay us long. */
+  function leave(worker: Worker, passed: Passed): void {
+    if (passed.incoming.remote.family === "unix") {
+      passed.unwatch();
+      host.closed(passed.connection, worker.ref, null);
+      return;
+    }
     const timer = clock.after(leaveMs, () => passed.ended?.(null));
+    leaving.add(passed);
     passed.ended = (bytes) => {
       passed.ended = null;
+      leaving.delete(passed);
       timer.cancel();
       passed.unwatch();
       host.closed(passed.connection, worker.ref, bytes);
@@ -289,9 +295,13 @@ export function createPass(host: HandoffHost): Handoff {
     if (!wasReady) host.ended(endedTooSoon);
     else host.ended(unreceived.size > 0 && !worker.received ? tookNothing : null);
     for (const [id, passed] of worker.open) {
-      passed.unwatch();
       if (unreceived.has(id)) orphans.push(passed);
-      else host.closed(passed.connection, worker.ref, null, "its worker ended");
+      // It was to finish what it had, and that it has done so is said by nothing but its end.
+      else if (worker.replaced && !failed) leave(worker, passed);
+      else {
+        passed.unwatch();
+        host.closed(passed.connection, worker.ref, null, "its worker ended");
+      }
     }
     worker.open.clear();
     if (host.isStopped()) abandon();
@@ -299,8 +309,9 @@ export function createPass(host: HandoffHost): Handoff {
     keepWarm();
   }
 
-  /** The service is stopped: no worker will come for those who were given back. */
+  /** The service is stopped: no worker will come for those who were given back, and nothing else is waited for. */
   function abandon(): void {
+    for (const { ended } of leaving) ended?.(null);
     for (const { incoming, connection } of orphans.splice(0)) {
       sys.close(incoming.fd);
       host.closed(connection, null, null, "the service was stopped before a worker had it");
@@ -327,7 +338,12 @@ export function createPass(host: HandoffHost): Handoff {
     // While none has room, a start is under way or the maximum is reached: who knocks waits in the kernel's queue.
     holds: () => !mayTake() && !canStart() && !refuses(),
     closing() {
-      if (host.isStopped() && workers.size === 0) abandon();
+      if (!host.isStopped()) return;
+      for (const worker of workers.values()) {
+        worker.replaced = true;
+        worker.channel.end();
+      }
+      if (workers.size === 0) abandon();
     },
     ready,
     gone,

@@ -35,8 +35,9 @@ export interface Worker {
 }
 
 /**
- * Serves connections until tinetd closes the channel; then no more come, and the process ends by itself when the open
- * ones have ended and nothing else keeps it. Says `ready` at once: call it when the worker can serve.
+ * Serves connections until tinetd closes the channel; then no more come. SIGTERM, which comes with that, ends the
+ * process as soon as none is open; a program that has a listener of its own for SIGTERM decides for itself. Says
+ * `ready` at once: call it when the worker can serve.
  * @throws if the process was not started by tinetd with `handoff = "pass"` and `protocol = "node"`
  */
 export function serve(handler: ConnectionHandler): Worker {
@@ -49,6 +50,14 @@ export function serve(handler: ConnectionHandler): Worker {
     if (process.connected) send(message, undefined, {}, () => {});
   };
   let open = 0;
+  let leaving = false;
+  const leaveIfEmpty = () => {
+    if (leaving && open === 0 && process.listenerCount("SIGTERM") === 1) process.exit();
+  };
+  process.on("SIGTERM", () => {
+    leaving = true;
+    leaveIfEmpty();
+  });
   process.on("message", (message, handle) => {
     if (!isConnectionInfo(message)) return;
     if (handle === undefined) {
@@ -63,6 +72,8 @@ export function serve(handler: ConnectionHandler): Worker {
     socket.once("close", () => {
       open -= 1;
       say({ done: message.id });
+      // Whoever else listens for the end of this connection comes first.
+      setImmediate(leaveIfEmpty);
     });
     handler(socket, message);
   });

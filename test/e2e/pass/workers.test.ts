@@ -79,6 +79,22 @@ test("a worker that is not needed reads the end of its channel and exits as it l
   expect(await statusOf(rig)).toMatchObject({ state: "listening", connections: 0, handlers: [] });
 });
 
+test.each([
+  ["seqpacket", ["patient"], 7],
+  ["library", [], 0],
+] as const)("a worker of %s that is told to end finishes what it has", async (kind, words, code) => {
+  await using rig = await startPass({ kind, words });
+  const open = await connectServed(await rig.port("pass"));
+  rig.signal("SIGTERM");
+  await rig.event("handler.stopping", { pid: open.pid, signal: "SIGTERM" });
+  expect(await open.client.command("echo still here")).toBe("still here");
+  await leave(open);
+  expect(await rig.exited).toEqual({ code: 0, signal: null });
+  expect(await rig.event("handler.exited", { pid: open.pid })).toMatchObject({ code, signal: null });
+  const closed = await rig.event("connection.closed", { connection: open.info.id });
+  expect(closed).not.toHaveProperty("error");
+});
+
 test("workers.min are kept: started before anybody comes, not taken away, replaced when they fail", async () => {
   await using rig = await startPass({ keys: 'workers = { min = 2, max = 3 }\nidle_timeout = "100ms"' });
   const port = await rig.port("pass");
