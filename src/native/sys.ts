@@ -285,6 +285,8 @@ export interface Sys {
   setCloseOnExec(fd: Fd, closeOnExec: boolean): void;
   /** [read end, write end], both close-on-exec and blocking. */
   pipe(): [Fd, Fd];
+  /** Which of READABLE, WRITABLE and DISCONNECT hold at this moment. An error condition is none of them. */
+  poll(fd: Fd): number;
   /** ioctl(2) that yields an int: FIONREAD, SIOCOUTQ ... */
   ioctlInt(fd: Fd, request: number): number;
   /**
@@ -394,6 +396,11 @@ export interface Sys {
   lockFile(fd: Fd): number | null;
   /** mkfifo(3); the umask takes from `mode`. */
   makeFifo(path: string, mode: number): void;
+  /**
+   * Each path leads to what the other led to, in one step (renameat2(2) with RENAME_EXCHANGE).
+   * @throws EINVAL for a file system that cannot, ENOSYS for such a kernel, ENOENT if one of them is not there
+   */
+  exchangePaths(first: string, second: string): void;
 
   // -- sock_diag(7): `netlink` is a NETLINK_SOCK_DIAG socket, borrowed; none of these ever waits ----------------------
   /**

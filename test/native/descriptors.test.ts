@@ -1,5 +1,6 @@
 /** What can be done to any descriptor. */
 import { describe, expect, test } from "vitest";
+import { DISCONNECT, READABLE, WRITABLE } from "../../src/native/sys.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { closeAll, closesOnExec, connectedPair, failure, nullDevice, ready, sys } from "./support.ts";
 
@@ -39,6 +40,16 @@ test("read fills the part of a buffer that it is given", () => {
   expect(sys.read(read, buffer.subarray(2, 4))).toBe(2);
   expect(buffer.toString()).toBe("..yz..");
   closeAll(read, write);
+});
+
+test("poll tells what holds at this moment", () => {
+  const [a, b] = sys.socketpair("stream");
+  expect(sys.poll(a)).toBe(WRITABLE);
+  sys.write(b, Buffer.from("x"));
+  expect(sys.poll(a)).toBe(READABLE | WRITABLE);
+  sys.close(b);
+  expect(sys.poll(a)).toBe(READABLE | WRITABLE | DISCONNECT);
+  sys.close(a);
 });
 
 test("close frees the number, and a second time is EBADF", () => {
@@ -97,6 +108,7 @@ describe("a number that is none", () => {
       () => sys.setBlocking(fd, true),
       () => sys.isBlocking(fd),
       () => sys.setCloseOnExec(fd, true),
+      () => sys.poll(fd),
       () => sys.ioctlInt(fd, FIONREAD),
       () => sys.accept(fd),
       () => sys.receiveMessage(fd, buffer),

@@ -9,6 +9,7 @@ import {
   readSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -73,6 +74,24 @@ describe("a FIFO", () => {
     expect(failure(() => sys.makeFifo(path, 0o600))).toMatchObject({
       code: "EEXIST",
       message: `mkfifo EEXIST: file already exists ${path}`,
+    });
+  });
+});
+
+describe("two paths", () => {
+  test("are exchanged in one step", () => {
+    const [first, second] = [join(directory, "first"), join(directory, "second")];
+    writeFileSync(first, "1");
+    writeFileSync(second, "2");
+    sys.exchangePaths(first, second);
+    expect([first, second].map((path) => readFileSync(path, "utf8"))).toEqual(["2", "1"]);
+  });
+
+  test("must both be there", () => {
+    const [first, second] = [join(directory, "first"), join(directory, "nothing")];
+    expect(failure(() => sys.exchangePaths(first, second))).toMatchObject({
+      code: "ENOENT",
+      message: `renameat2 ENOENT: no such file or directory ${first}`,
     });
   });
 });

@@ -1,8 +1,10 @@
-/* What can be done to any descriptor: read, write, close, dup, flags, pipe, ioctl. */
+/* What can be done to any descriptor: read, write, close, dup, flags, pipe, poll, ioctl. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "operations.h"
 
@@ -130,6 +132,28 @@ napi_value op_pipe(napi_env env, napi_callback_info info)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return throw_errno(env, "pipe2");
 	return from_ints(env, ends, 2);
+}
+
+napi_value op_poll(napi_env env, napi_callback_info info)
+{
+	struct pollfd one = { .events = POLLIN | POLLOUT | POLLRDHUP };
+	int events = 0;
+
+	if (!get_fd(env, info, &one.fd))
+		return NULL;
+	/* One that does not wait is not interrupted. */
+	if (poll(&one, 1, 0) < 0)
+		return throw_errno(env, "poll");
+	/* A negative number is left out without a word. */
+	if (one.fd < 0 || (one.revents & POLLNVAL))
+		return throw_system_error(env, EBADF, "poll", NULL);
+	if (one.revents & POLLIN)
+		events |= UV_READABLE;
+	if (one.revents & POLLOUT)
+		events |= UV_WRITABLE;
+	if (one.revents & (POLLRDHUP | POLLHUP))
+		events |= UV_DISCONNECT;
+	return from_int(env, events);
 }
 
 napi_value op_ioctl_int(napi_env env, napi_callback_info info)

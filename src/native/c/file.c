@@ -1,8 +1,9 @@
-/* A sealed anonymous file, for state that passes over an exec, locks, FIFOs, and extended attributes. */
+/* A sealed anonymous file, for state that passes over an exec, locks, FIFOs, renames, and extended attributes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -95,6 +96,19 @@ napi_value op_make_fifo(napi_env env, napi_callback_info info)
 		return NULL;
 	if (mkfifo(path, (mode_t)mode) < 0)
 		return throw_system_error(env, errno, "mkfifo", path);
+	return NULL;
+}
+
+napi_value op_exchange_paths(napi_env env, napi_callback_info info)
+{
+	char first[PATH_MAX], second[PATH_MAX];
+	napi_value arg[2];
+
+	if (!get_arguments(env, info, 2, arg) || !to_text(env, arg[0], "first", first, sizeof(first)) ||
+	    !to_text(env, arg[1], "second", second, sizeof(second)))
+		return NULL;
+	if (renameat2(AT_FDCWD, first, AT_FDCWD, second, RENAME_EXCHANGE) < 0)
+		return throw_system_error(env, errno, "renameat2", first);
 	return NULL;
 }
 

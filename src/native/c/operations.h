@@ -38,6 +38,7 @@
 	X(setCloseOnExec, op_set_close_on_exec)    \
 	X(pipe, op_pipe)                           \
 	X(ioctlInt, op_ioctl_int)                  \
+	X(poll, op_poll)                           \
 	/* watch.c */                              \
 	X(watch, op_watch)                         \
 	/* epoll.c */                              \
@@ -74,6 +75,7 @@
 	X(sealedFile, op_sealed_file)              \
 	X(lockFile, op_lock_file)                  \
 	X(makeFifo, op_make_fifo)                  \
+	X(exchangePaths, op_exchange_paths)        \
 	/* diag_inet_query.c */                    \
 	X(inetDiag, op_inet_diag)                  \
 	X(inetDiagOne, op_inet_diag_one)           \
