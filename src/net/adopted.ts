@@ -19,7 +19,16 @@ export function adoptSocket(
   options: ListenerOptions,
 ): Result<BoundListener, OpenFailure> {
   const canonical = formatSocketAddress(kind, address);
-  const common = { fd, kind, address, canonical, name: options.name, node: null, inherited: true };
+  const common = {
+    fd,
+    kind,
+    address,
+    canonical,
+    name: options.name,
+    node: null,
+    twin: null,
+    inherited: true,
+  };
   try {
     sys.setBlocking(fd, false);
     if (kind === "fifo") return ok({ ...common, backlog: 0, settings: null });

@@ -39,6 +39,7 @@ export function openFifo(
     canonical: formatSocketAddress("fifo", address),
     name: options.name,
     backlog: 0,
+    twin: null,
     inherited: false,
     settings: null,
   });

@@ -14,6 +14,8 @@ const unchanged = 0xffffffff;
 
 export interface HeldFile {
   readonly stats: BigIntStats;
+  /** A short path that leads to the very file. Works where fchmod(2) and connect(2) know no descriptor. */
+  readonly link: string;
   /** `null` leaves the id as it is. */
   chown(uid: number | null, gid: number | null): void;
   chmod(mode: number): void;
@@ -27,11 +29,11 @@ export interface HeldFile {
  */
 export function holdFile<T>(path: string, action: (file: HeldFile) => T): T {
   const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
-  // Resolves to the very file, and works where fchmod(2) refuses an O_PATH descriptor.
   const link = `/proc/self/fd/${fd}`;
   try {
     return action({
       stats: fstatSync(fd, { bigint: true }),
+      link,
       chown(uid, gid) {
         if (uid !== null || gid !== null) chownSync(link, uid ?? unchanged, gid ?? unchanged);
       },

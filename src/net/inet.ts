@@ -62,6 +62,7 @@ function bindSocket(
     name: options.name,
     backlog: effectiveBacklog(kind, options.backlog),
     node: null,
+    twin: null,
     inherited: false,
     settings: { shape, recorded: recordOptions(sys, fd, shape), groups },
   });

@@ -10,10 +10,12 @@ import { type Endpoint, formatEndpoint, type InternetEndpoint } from "./address.
 import { findInherited, type InheritedSocket, type Wanted } from "./adopt.ts";
 import { openFifo } from "./fifo.ts";
 import { bindInet } from "./inet.ts";
+import { takesConnections } from "./kind.ts";
 import type { BoundListener } from "./listener.ts";
 import { adoptStep, type BindFailure, bindStep, explain, openAll, type Step } from "./opening.ts";
 import type { ListenerOptions } from "./options.ts";
 import { type Resolved, type Resolver, resolveEndpoint, systemResolver } from "./resolve.ts";
+import { bindPair } from "./twin.ts";
 import { bindUnix } from "./unix.ts";
 
 export { type BoundListener, closeListener, repairListener } from "./listener.ts";
@@ -31,6 +33,8 @@ export interface ListenWorld {
   resolver?: Resolver;
   /** Sockets this daemon was given; one that is wanted leaves the list. Default: none. */
   inherited?: InheritedSocket[];
+  /** Whether Unix sockets that take connections at a path get a twin (`twin.ts`). Default: they do not. */
+  twins?: boolean;
 }
 
 /** Two daemons that start at once wait for each other's node this often, this long each. */
@@ -48,7 +52,7 @@ const freePortTries = 10;
 export async function openListener(
   sys: Sys,
   { endpoint, options }: ListenerSpec,
-  { resolver = systemResolver(sys), inherited = [] }: ListenWorld = {},
+  { resolver = systemResolver(sys), inherited = [], twins = false }: ListenWorld = {},
 ): Promise<Result<BoundListener[], BindFailure>> {
   switch (endpoint.kind) {
     case "tcp":
@@ -58,7 +62,7 @@ export async function openListener(
     case "unix-dgram":
     case "unix-seqpacket":
     case "fifo":
-      return openLocal(sys, endpoint, options, inherited);
+      return openLocal(sys, endpoint, options, inherited, twins);
     case "systemd":
       return openGiven(sys, endpoint, { name: endpoint.name }, options, inherited);
     case "fd":
@@ -107,12 +111,14 @@ async function openLocal(
   { kind, path }: Extract<Endpoint, { path: string }>,
   options: ListenerOptions,
   inherited: InheritedSocket[],
+  twins: boolean,
 ): Promise<Result<BoundListener[], BindFailure>> {
   const address: SocketAddress = { family: "unix", path };
+  const bind = twins && takesConnections(kind) && !path.startsWith("@") ? bindPair : bindUnix;
   const step: Step = () => {
     const [given] = findInherited(inherited, { kind, address, v6only: false });
     if (given !== undefined) return adoptStep(sys, inherited, given, options);
-    const bound = kind === "fifo" ? openFifo(sys, path, options) : bindUnix(sys, kind, path, options);
+    const bound = kind === "fifo" ? openFifo(sys, path, options) : bind(sys, kind, path, options);
     return bindStep(kind, address, bound);
   };
   for (let attempt = 1; ; attempt++) {

@@ -22,10 +22,18 @@ export interface BoundListener {
   backlog: number;
   /** The node that we made and remove; `null` where there is none, or where it is not ours to remove. */
   node: UnixNode | null;
+  /** A second socket of the same path (`twin.ts`), where one was asked for. */
+  twin: Twin | null;
   /** Whether this daemon was given the socket, rather than making it. */
   inherited: boolean;
   /** What a handler may not change for its successors; `null` for a FIFO, which has no options. */
   settings: ListenerSettings | null;
+}
+
+/** The path leads to one of the two nodes; the other has a name of its own beside it. */
+export interface Twin {
+  fd: Fd;
+  node: UnixNode;
 }
 
 export interface ListenerSettings {
@@ -35,10 +43,19 @@ export interface ListenerSettings {
   groups: readonly string[];
 }
 
-/** Closes a listener for good. First the node goes: while the socket is open, it cannot be mistaken for another. */
+/** Whether the path leads to the twin, and not to the socket that workers get. */
+export function leadsToTwin({ twin, address }: BoundListener): boolean {
+  return twin !== null && address.family === "unix" && twin.node.path === address.path;
+}
+
+/** Closes a listener for good. First its nodes go: while a socket is open, its node cannot be mistaken for another. */
 export function closeListener(sys: Pick<Sys, "close" | "lockFile">, listener: BoundListener): void {
-  if (listener.node !== null) removeNode(sys, listener.node);
-  sys.close(listener.fd);
+  const { fd, node, twin } = listener;
+  const nodes = [node, twin?.node ?? null];
+  // The one at the path last: until then another daemon finds the path in use, and nothing else.
+  for (const one of leadsToTwin(listener) ? nodes : nodes.reverse()) if (one !== null) removeNode(sys, one);
+  sys.close(fd);
+  if (twin !== null) sys.close(twin.fd);
 }
 
 /**

@@ -11,7 +11,7 @@
  * getsockname(2), by which many daemons find their own among the sockets they are given, would show the temporary one.
  * Nobody is lost between unlink and bind: until then a connect was refused, since nobody served that node.
  */
-import { type BigIntStats, fchmodSync, lstatSync, type Stats, type StatsBase, unlinkSync } from "node:fs";
+import { type BigIntStats, fchmodSync, lstatSync, type StatsBase, unlinkSync } from "node:fs";
 import { type Fd, isSystemError, type Sys } from "../native/sys.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { makeParents } from "./directory.ts";
@@ -41,7 +41,10 @@ export interface NodeAttributes {
 /** The longest path that bind(2) takes, in bytes: sun_path less its final zero (unix(7)). */
 export const maximumPathBytes = 107;
 
-type NodeSys = Pick<Sys, "socket" | "connect" | "close" | "bind" | "listen" | "peerCredentials" | "lockFile">;
+export type NodeSys = Pick<
+  Sys,
+  "socket" | "connect" | "close" | "bind" | "listen" | "peerCredentials" | "lockFile"
+>;
 
 /**
  * Binds a socket to a path, and lets it listen if its kind takes connections. Borrows the socket; leaves nothing behind
@@ -119,16 +122,24 @@ export function identify(path: string, { dev, ino }: BigIntStats): UnixNode {
   return { path, device: `${dev}`, inode: `${ino}` };
 }
 
-/** Removes a stale node from the path; a failure if anything else is there. */
-function clearPath(sys: NodeSys, kind: UnixKind, path: string): Result<never, OpenFailure> | null {
-  const present = lstatSync(path, { throwIfNoEntry: false });
-  if (present === undefined) return null;
+/** Removes a stale node from the path, which may be longer than bind(2) takes; a failure if anything else is there. */
+export function clearPath(sys: NodeSys, kind: UnixKind, path: string): Result<never, OpenFailure> | null {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return null;
+  return holdFile(path, (file) => clearFile(sys, kind, path, file));
+}
+
+function clearFile(
+  sys: NodeSys,
+  kind: UnixKind,
+  path: string,
+  { stats: present, link }: HeldFile,
+): Result<never, OpenFailure> | null {
   if (!present.isSocket())
     return failed("EEXIST", `${path} is ${describeFile(present)}, which is left alone`);
   const fd = sys.socket("unix", socketTypes[kind]);
   try {
     // `false`: its queue is full, so somebody serves it.
-    const connected = sys.connect(fd, { family: "unix", path });
+    const connected = sys.connect(fd, { family: "unix", path: link });
     return inUse(connected && takesConnections(kind) ? sys.peerCredentials(fd).pid : null);
   } catch (error) {
     if (!isSystemError(error)) throw error;
@@ -143,8 +154,8 @@ function clearPath(sys: NodeSys, kind: UnixKind, path: string): Result<never, Op
 }
 
 /** Left closed by a daemon of ours that was killed while it made the node: any that lives would have the lock. */
-function isUnborn(present: Stats): boolean {
-  return (present.mode & 0o777) === 0 && present.uid === process.geteuid?.();
+function isUnborn({ mode, uid }: BigIntStats): boolean {
+  return (Number(mode) & 0o777) === 0 && Number(uid) === process.geteuid?.();
 }
 
 function makeNode(
@@ -155,8 +166,25 @@ function makeNode(
   backlog: number,
   attributes: NodeAttributes,
 ): Result<UnixNode, OpenFailure> {
+  bindClosed(sys, fd, path);
+  return openNode(sys, fd, kind, path, backlog, attributes);
+}
+
+/** Makes a node that admits nobody. */
+export function bindClosed(sys: NodeSys, fd: Fd, path: string): void {
   fchmodSync(fd, 0);
   sys.bind(fd, { family: "unix", path });
+}
+
+/** Opens a node that was born closed a moment ago, once its socket listens; removes it if it cannot. */
+export function openNode(
+  sys: NodeSys,
+  fd: Fd,
+  kind: UnixKind,
+  path: string,
+  backlog: number,
+  attributes: NodeAttributes,
+): Result<UnixNode, OpenFailure> {
   return holdFile(path, (file) => {
     if (!isJustBorn(file)) return failed("ESTALE", `somebody else replaced ${path} while it was made`);
     const node = identify(path, file.stats);
@@ -173,7 +201,7 @@ function makeNode(
 }
 
 function isJustBorn({ stats }: HeldFile): boolean {
-  return stats.isSocket() && (Number(stats.mode) & 0o777) === 0 && Number(stats.uid) === process.geteuid?.();
+  return stats.isSocket() && isUnborn(stats);
 }
 
 /** What is in the way, with its article. */

@@ -17,17 +17,13 @@ export function bindUnix(
   options: ListenerOptions,
 ): Result<BoundListener, OpenFailure> {
   const address: SocketAddress = { family: "unix", path };
-  let fd: Fd | null = null;
-  try {
-    fd = sys.socket("unix", socketTypes[kind]);
-    const shape = shapeOf(kind, address, false);
-    const applied = applyOptions(sys, fd, shape, options, "unbound");
-    if (!applied.ok) return optionFailed(applied.error);
+  return withSocket(sys, kind, address, options, (fd) => {
     const bound = path.startsWith("@")
       ? bindAbstract(sys, fd, kind, address, options)
       : bindPath(sys, fd, kind, path, options);
     if (!bound.ok) return bound;
-    const listener: BoundListener = {
+    const shape = shapeOf(kind, address, false);
+    return ok({
       fd,
       kind,
       address,
@@ -35,11 +31,29 @@ export function bindUnix(
       name: options.name,
       backlog: effectiveBacklog(kind, options.backlog),
       node: bound.value,
+      twin: null,
       inherited: false,
       settings: { shape, recorded: recordOptions(sys, fd, shape), groups: [] },
-    };
-    fd = null;
-    return ok(listener);
+    });
+  });
+}
+
+/** A new socket with its options, for `bind` to bind and keep; it is closed if that fails. */
+export function withSocket<T>(
+  sys: Sys,
+  kind: UnixKind,
+  address: SocketAddress,
+  options: ListenerOptions,
+  bind: (fd: Fd) => Result<T, OpenFailure>,
+): Result<T, OpenFailure> {
+  let fd: Fd | null = null;
+  try {
+    fd = sys.socket("unix", socketTypes[kind]);
+    const applied = applyOptions(sys, fd, shapeOf(kind, address, false), options, "unbound");
+    if (!applied.ok) return optionFailed(applied.error);
+    const bound = bind(fd);
+    if (bound.ok) fd = null;
+    return bound;
   } catch (error) {
     if (!isSystemError(error)) throw error;
     return systemFailed(error, address);

@@ -58,6 +58,7 @@ function bound(fd: Fd, kind: ListenerKind): BoundListener {
     name: "",
     backlog: 16,
     node: null,
+    twin: null,
     inherited: false,
     settings: null,
   };

@@ -16,6 +16,7 @@ export function listenerAt(
     name: "test",
     backlog: 1,
     node: null,
+    twin: null,
     inherited: false,
     settings: null,
   };

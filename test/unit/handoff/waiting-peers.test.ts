@@ -10,6 +10,7 @@ const listener = (port: number): BoundListener => ({
   name: "test",
   backlog: 0,
   node: null,
+  twin: null,
   inherited: false,
   settings: null,
 });

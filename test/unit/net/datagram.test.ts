@@ -26,6 +26,7 @@ const listener = (address: SocketAddress): BoundListener => ({
   name: "test",
   backlog: 0,
   node: null,
+  twin: null,
   inherited: false,
   settings: null,
 });

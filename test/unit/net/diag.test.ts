@@ -228,6 +228,7 @@ describe("an answer that is not all there is", () => {
     name: "x",
     backlog: 16,
     node: null,
+    twin: null,
     inherited: false,
     settings: null,
   };
