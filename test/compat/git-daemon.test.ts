@@ -8,12 +8,13 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { startDaemon } from "../e2e/rig/daemon.ts";
-import { needs, pathOf, program } from "../e2e/rig/needs.ts";
+import { needs, program } from "../e2e/rig/needs.ts";
+import { documented } from "./documented.ts";
 import { digestsOf, giveToHandlers, makeFiles, nobody } from "./files.ts";
 import { type RunOptions, run, succeed } from "./run.ts";
 import { expectIdle, expectServed } from "./served.ts";
 
-const possible = needs(program("git"));
+const possible = needs(program("/usr/bin/git"));
 
 /** No configuration but what stands here, so that the outcome does not depend on whose machine this is. */
 const environment = {
@@ -30,11 +31,11 @@ possible("clones and takes pushes", async () => {
   await using rig = await startDaemon(({ directory }) => {
     const base = join(directory, "base");
     mkdirSync(base);
-    return `
-[services.git]
-listen  = "127.0.0.1:0"
-command = ["${pathOf("git")}", "daemon", "--inetd", "--export-all", "--enable=receive-pack", "--base-path=${base}", "${base}"]
-`;
+    return documented("git", {
+      "*:9418": "127.0.0.1:0",
+      '"--export-all"': '"--export-all", "--enable=receive-pack"',
+      "/srv/git": base,
+    });
   });
   const base = join(rig.directory, "base");
   await git(["init", "-q", "--bare", "--initial-branch=main", join(base, "repository.git")]);

@@ -7,12 +7,13 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { startDaemon } from "../e2e/rig/daemon.ts";
-import { needs, pathOf, program } from "../e2e/rig/needs.ts";
+import { needs, program } from "../e2e/rig/needs.ts";
+import { documented } from "./documented.ts";
 import { makeFiles } from "./files.ts";
 import { succeed } from "./run.ts";
 import { expectIdle, expectServed } from "./served.ts";
 
-const possible = needs(program("busybox"), program("curl"));
+const possible = needs(program("/usr/bin/busybox"), program("curl"));
 
 possible("serves files and CGI programs", async () => {
   await using rig = await startDaemon(({ directory }) => {
@@ -26,11 +27,7 @@ possible("serves files and CGI programs", async () => {
       '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n%s %s\\n" "$REMOTE_ADDR" "$QUERY_STRING"\n',
     );
     chmodSync(script, 0o755);
-    return `
-[services.http]
-listen  = "127.0.0.1:0"
-command = ["${pathOf("busybox")}", "httpd", "-i", "-h", "${root}"]
-`;
+    return documented("http", { "*:80": "127.0.0.1:0", "/srv/www": root });
   });
   const idle = expectIdle(rig);
   const url = `http://127.0.0.1:${await rig.port("http")}`;

@@ -8,12 +8,13 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { startDaemon } from "../e2e/rig/daemon.ts";
-import { needs, pathOf, program } from "../e2e/rig/needs.ts";
+import { needs, program } from "../e2e/rig/needs.ts";
+import { documented } from "./documented.ts";
 import { digestsOf, giveToHandlers, makeFiles, nobody } from "./files.ts";
 import { run, succeed } from "./run.ts";
 import { expectIdle, expectServed } from "./served.ts";
 
-const possible = needs(program("rsync"));
+const possible = needs(program("/usr/bin/rsync"));
 
 possible("pushes, pulls and refuses an unknown module", async () => {
   await using rig = await startDaemon(({ directory }) => {
@@ -22,11 +23,7 @@ possible("pushes, pulls and refuses an unknown module", async () => {
     giveToHandlers(module, nobody);
     const config = join(directory, "rsyncd.conf");
     writeFileSync(config, `use chroot = no\n[files]\npath = ${module}\nread only = no\n`);
-    return `
-[services.rsync]
-listen  = "127.0.0.1:0"
-command = ["${pathOf("rsync")}", "--daemon", "--config=${config}"]
-`;
+    return documented("rsync", { "*:873": "127.0.0.1:0", "/etc/rsyncd.conf": config });
   });
   const idle = expectIdle(rig);
   const url = `rsync://127.0.0.1:${await rig.port("rsync")}`;

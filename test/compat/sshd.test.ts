@@ -9,13 +9,14 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { startDaemon } from "../e2e/rig/daemon.ts";
-import { asRoot, needs, pathOf, program } from "../e2e/rig/needs.ts";
+import { asRoot, needs, program } from "../e2e/rig/needs.ts";
 import type { Rig } from "../e2e/rig/rig.ts";
+import { documented } from "./documented.ts";
 import { digestsOf, makeFiles } from "./files.ts";
 import { type Outcome, run, succeed } from "./run.ts";
 import { expectIdle, expectServed } from "./served.ts";
 
-const possible = needs(asRoot, program("sshd"), program("ssh"), program("scp"));
+const possible = needs(asRoot, program("/usr/sbin/sshd"), program("ssh"), program("scp"));
 
 possible("runs commands and copies files over ssh", async () => {
   await using rig = await startSshd();
@@ -52,15 +53,8 @@ possible("serves several sessions at the same time", async () => {
 
 /** An sshd with a configuration, a host key and an account's key of its own, all in the rig's directory. */
 async function startSshd(): Promise<Rig> {
-  const rig = await startDaemon(
-    ({ directory }) => `
-[services.ssh]
-listen            = "127.0.0.1:0"
-command           = ["${pathOf("sshd")}", "-i", "-f", "${directory}/sshd_config"]
-user              = "root"
-runtime_directory = "/run/sshd"
-kill_mode         = "process"
-`,
+  const rig = await startDaemon(({ directory }) =>
+    documented("ssh", { "*:22": "127.0.0.1:0", '"-i"': `"-i", "-f", "${directory}/sshd_config"` }),
   );
   const { directory } = rig;
   const config = {
