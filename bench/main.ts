@@ -4,10 +4,11 @@
  */
 import { Argument, Command, InvalidArgumentError } from "commander";
 import type { Benchmark } from "./benchmark.ts";
+import { listen } from "./listen/listen.ts";
 import { formatJson, formatTable } from "./report.ts";
 import { stdio } from "./stdio/stdio.ts";
 
-const benchmarks: readonly Benchmark[] = [stdio];
+const benchmarks: readonly Benchmark[] = [stdio, listen];
 
 const most = { rounds: 1000, seconds: 60 };
 

@@ -21,18 +21,28 @@ export interface Launch {
 export interface Server {
   pid: number;
   port: number;
+  /** Nothing happens if it has ended by itself. */
   stop(): Promise<void>;
 }
 
 /** A free port of 127.0.0.1. Not every server can be told "any", so one is looked up beforehand. */
 export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("a TCP server without a port");
-  return address.port;
+  const [port] = await freePorts(1);
+  if (port === undefined) throw new Error("no port");
+  return port;
+}
+
+/** As many, no two the same. */
+export async function freePorts(count: number): Promise<number[]> {
+  const probes = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(probes.map((probe) => once(probe, "listening")));
+  const ports = probes.map((probe) => {
+    const address = probe.address();
+    if (address === null || typeof address === "string") throw new Error("a TCP server without a port");
+    return address.port;
+  });
+  await Promise.all(probes.map((probe) => once(probe.close(), "close")));
+  return ports;
 }
 
 /**
@@ -57,7 +67,9 @@ export async function startServer(launch: Launch, port: number): Promise<Server>
   }
   const pid = launch.pidFile === undefined ? child.pid : Number(readFileSync(launch.pidFile, "utf8"));
   if (pid === undefined || !Number.isInteger(pid) || pid <= 1) throw new Error(`${launch.file}: no pid`);
-  return { pid, port, stop: () => stop(pid) };
+  // Its pid may be another's by now if it was our child and has ended.
+  const stopIt = async () => (launch.pidFile === undefined && hasEnded(child) ? undefined : stop(pid));
+  return { pid, port, stop: stopIt };
 }
 
 async function stop(pid: number): Promise<void> {

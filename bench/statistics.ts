@@ -19,3 +19,7 @@ export function median(samples: readonly number[]): number | null {
 export function ratio(value: number | null, base: number | null): number | null {
   return value === null || base === null || base === 0 ? null : value / base;
 }
+
+export function milliseconds(nanoseconds: number | null): number | null {
+  return nanoseconds === null ? null : nanoseconds / 1e6;
+}

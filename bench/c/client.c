@@ -1,9 +1,11 @@
 /*
- * The client of the stdio benchmark. In C, because a runtime's own noise would be a large part of what it measures.
+ * The client of the benchmarks. In C, because a runtime's own noise would be a large part of what it measures.
  *
  * usage: client PORT first COUNT SECONDS    one connection after the other: time from connect to the first byte;
  *                                           ends early after that time
  *        client PORT rate SECONDS CLIENTS   as many connections as CLIENTS clients get through in that time
+ *        client wake PAUSE_MS PORT...       one connection to each port, that long after the one before: time to the
+ *                                           first byte
  *
  * Connects to 127.0.0.1 and prints one JSON object. An error is a connection that did not yield exactly the answer
  * and an orderly end: refused, reset, cut short, or (first) silent for TIMEOUT_SECONDS.
@@ -85,24 +87,50 @@ static int64_t converse(void)
 	return more == 0 && is_answer(text, length) ? first : -1;
 }
 
+/* Prints a list of times, which is closed by the number of errors. */
+static long errors;
+static const char *separator = "";
+
+static void begin_times(void)
+{
+	printf("{\"firstByteNs\":[");
+}
+
+static void print_time(int64_t first)
+{
+	if (first < 0) {
+		errors++;
+		return;
+	}
+	printf("%s%lld", separator, (long long)first);
+	separator = ",";
+}
+
+static void end_times(void)
+{
+	printf("],\"errors\":%ld}\n", errors);
+}
+
 static void measure_first_bytes(long count, double seconds)
 {
-	long errors = 0;
-	const char *separator = "";
 	int64_t end = now() + (int64_t)(seconds * NANOSECONDS);
 
-	printf("{\"firstByteNs\":[");
-	for (long i = 0; i < count && now() < end; i++) {
-		int64_t first = converse();
+	begin_times();
+	for (long i = 0; i < count && now() < end; i++)
+		print_time(converse());
+	end_times();
+}
 
-		if (first < 0) {
-			errors++;
-			continue;
-		}
-		printf("%s%lld", separator, (long long)first);
-		separator = ",";
+/* Each server is asked once, and had nothing to do for a while before. */
+static void measure_wakes(int pause_ms, char **ports)
+{
+	begin_times();
+	for (; *ports != NULL; ports++) {
+		usleep((useconds_t)pause_ms * 1000);
+		server.sin_port = htons((uint16_t)atoi(*ports));
+		print_time(converse());
 	}
-	printf("],\"errors\":%ld}\n", errors);
+	end_times();
 }
 
 /* One of the clients that connect at the same time. */
@@ -148,7 +176,7 @@ static void measure_rate(double seconds, int count)
 	static struct client clients[MAX_CLIENTS];
 	struct epoll_event events[MAX_CLIENTS];
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
-	long connections = 0, errors = 0;
+	long connections = 0;
 	int open = 0;
 	int64_t start = now(), end = start + (int64_t)(seconds * NANOSECONDS);
 
@@ -188,24 +216,31 @@ static void measure_rate(double seconds, int count)
 	printf("{\"connections\":%ld,\"seconds\":%.6f,\"errors\":%ld}\n", connections, seconds, errors);
 }
 
+static int usage(void)
+{
+	fprintf(stderr, "usage: client PORT first COUNT SECONDS | client PORT rate SECONDS CLIENTS"
+			" | client wake PAUSE_MS PORT...\n");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 5) {
-		fprintf(stderr, "usage: client PORT first COUNT SECONDS | client PORT rate SECONDS CLIENTS\n");
-		return 2;
-	}
-	server.sin_port = htons((uint16_t)atoi(argv[1]));
 	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (argc > 3 && strcmp(argv[1], "wake") == 0) {
+		measure_wakes(atoi(argv[2]), argv + 3);
+		return 0;
+	}
+	if (argc != 5)
+		return usage();
+	server.sin_port = htons((uint16_t)atoi(argv[1]));
 	if (strcmp(argv[2], "first") == 0) {
 		measure_first_bytes(atol(argv[3]), atof(argv[4]));
 		return 0;
 	}
 	int clients = atoi(argv[4]);
 
-	if (strcmp(argv[2], "rate") != 0 || clients < 1 || clients > MAX_CLIENTS) {
-		fprintf(stderr, "client: bad arguments\n");
-		return 2;
-	}
+	if (strcmp(argv[2], "rate") != 0 || clients < 1 || clients > MAX_CLIENTS)
+		return usage();
 	measure_rate(atof(argv[3]), clients);
 	return 0;
 }

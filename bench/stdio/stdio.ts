@@ -5,18 +5,16 @@
  * All servers run for the whole time and take turns, a few hundred connections each; the order rotates. Whatever
  * else the machine does then hits all alike, and the ratios hold where the figures themselves do not.
  */
-import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { Benchmark, Column, Report, Settings } from "../benchmark.ts";
+import { firstBytes, rate } from "../clients.ts";
 import { compile } from "../programs.ts";
 import { freePort, type Server, startServer } from "../server.ts";
-import { median, quantile, ratio } from "../statistics.ts";
+import { median, milliseconds, quantile, ratio } from "../statistics.ts";
+import { rotate } from "../turns.ts";
 import { type Peer, peers } from "./peers.ts";
-
-const run = promisify(execFile);
 
 /** Connections for the first byte, one after the other, in one turn; fewer where that takes longer than the turn. */
 const connectionsPerTurn = 60;
@@ -98,25 +96,14 @@ async function startPeer(peer: Peer, program: string, handler: string, parent: s
   return startServer({ ...launch, errorFile: join(directory, "stderr") }, port);
 }
 
-/** `items` in a circle, from another one each round. */
-function rotate<T>(items: readonly T[], by: number): T[] {
-  const start = by % items.length;
-  return [...items.slice(start), ...items.slice(0, start)];
-}
-
 async function takeTurn(contender: Contender, client: string, seconds: number): Promise<void> {
-  const port = `${contender.server.port}`;
-  const ask = async (...args: string[]): Promise<unknown> =>
-    JSON.parse((await run(client, [port, ...args])).stdout);
-  await ask("first", `${warmUpConnections}`, `${seconds}`);
-  const first = (await ask("first", `${connectionsPerTurn}`, `${seconds}`)) as {
-    firstByteNs: number[];
-    errors: number;
-  };
-  const rate = (await ask("rate", `${seconds}`, `${clients}`)) as { connections: number; errors: number };
+  const { port } = contender.server;
+  await firstBytes(client, port, warmUpConnections, seconds);
+  const first = await firstBytes(client, port, connectionsPerTurn, seconds);
+  const many = await rate(client, port, seconds, clients);
   contender.firstByteNs.push(...first.firstByteNs);
-  contender.rates.push(rate.connections / seconds);
-  contender.errors += first.errors + rate.errors;
+  contender.rates.push(many.perSecond);
+  contender.errors += first.errors + many.errors;
 }
 
 function report(
@@ -130,14 +117,14 @@ function report(
   const floorRate = median(floor?.rates ?? []);
   const rows = contenders.map(({ name, firstByteNs, rates, errors }) => {
     const middle = median(firstByteNs);
-    const rate = median(rates);
+    const perSecond = median(rates);
     return [
       name,
       milliseconds(middle),
       milliseconds(quantile(firstByteNs, 0.95)),
       ratio(middle, floorMedian),
-      rate,
-      ratio(rate, floorRate),
+      perSecond,
+      ratio(perSecond, floorRate),
       errors,
     ];
   });
@@ -152,8 +139,4 @@ function report(
       ...(absent.length > 0 ? [`absent: ${absent.join(", ")}`] : []),
     ],
   };
-}
-
-function milliseconds(nanoseconds: number | null): number | null {
-  return nanoseconds === null ? null : nanoseconds / 1e6;
 }
