@@ -1,4 +1,4 @@
-/** Runs the clients of the distribution: ssh, rsync, git, curl. */
+/** Runs the clients of the distribution: ssh, rsync, git, curl, ... */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { buffer } from "node:stream/consumers";
@@ -12,6 +12,8 @@ export interface Outcome {
 export interface RunOptions {
   cwd?: string;
   environment?: Readonly<Record<string, string>>;
+  /** As this account and no other group. */
+  account?: { uid: number; gid: number };
 }
 
 /** Runs a program to its end, whatever its exit status, with nothing to read. */
@@ -19,6 +21,7 @@ export async function run(file: string, args: readonly string[], options: RunOpt
   const child = spawn(file, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env.PATH, LANG: "C.UTF-8", ...options.environment },
+    ...options.account,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   const [stdout, stderr, [code]] = await Promise.all([

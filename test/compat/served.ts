@@ -50,3 +50,32 @@ export async function expectServed(rig: Rig, service: string, count: number, bef
   await eventually("no process is left", () => rig.descendants().length === 0);
   await eventually("no descriptor is left", () => rig.descriptors() <= before.descriptors);
 }
+
+/** The end of a worker. */
+export interface Gone {
+  exited: Logged<"handler.exited">;
+  /** What the daemon keeps open of what it has needed for the first one. */
+  descriptors: number;
+}
+
+/**
+ * Waits until the service's worker, the first or that after the previous one, has ended, and expects the daemon to be
+ * as it was: listening, with no process and no descriptor more than after the previous one.
+ */
+export async function expectGone(rig: Rig, service: string, previous?: Gone): Promise<Gone> {
+  const after = previous === undefined ? {} : { after: previous.exited };
+  const started = await rig.event("handler.started", { service }, after);
+  const exited = await rig.event("handler.exited", { service, pid: started.pid }, { after: started });
+  await eventually("no process is left", () => rig.descendants().length === 0);
+  if (previous !== undefined) {
+    await eventually("no descriptor is left", () => rig.descriptors() <= previous.descriptors);
+  }
+  const { services } = await rig.status();
+  expect(services.find(({ name }) => name === service)).toMatchObject({
+    state: "listening",
+    handlers: [],
+    start_failures: 0,
+    failure: null,
+  });
+  return { exited, descriptors: rig.descriptors() };
+}
