@@ -3,6 +3,7 @@
 import { type Accepted, isSystemError } from "../native/sys.ts";
 import { classifyAcceptError } from "../net/accept.ts";
 import { formatSocketAddress } from "../net/address.ts";
+import type { WatchedEnd } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { unmap } from "../net/peer.ts";
 import { unreachable } from "../util/unreachable.ts";
@@ -81,8 +82,14 @@ function describe(
   };
 }
 
-/** What is kept of a connection after its descriptor has gone. */
-export function remember({ id, listener, remote, local, credentials, acceptedAt }: Incoming): Connection {
+/**
+ * What is kept of a connection after its descriptor has gone.
+ * @param end watches for its end
+ */
+export function remember(
+  { id, listener, remote, local, credentials, acceptedAt }: Incoming,
+  end: WatchedEnd | null = null,
+): Connection {
   const unnamed = remote.family === "unix" && remote.path === null && credentials !== null;
   return {
     id,
@@ -92,5 +99,6 @@ export function remember({ id, listener, remote, local, credentials, acceptedAt 
     local: formatSocketAddress(listener.kind, local),
     acceptedAt,
     traffic: null,
+    end,
   };
 }

@@ -6,7 +6,7 @@
 import type { ServiceConfig } from "../config/config.ts";
 import type { RefusalReason } from "../log/events.ts";
 import type { Fd, PeerCredentials, SocketAddress, Sys } from "../native/sys.ts";
-import type { Bytes } from "../net/ends.ts";
+import type { Bytes, HeldConnection, OnEnd, WatchedEnd } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import type { Clock } from "../util/clock.ts";
@@ -104,13 +104,13 @@ export interface HandoffHost {
   // For the handoffs in which a worker serves many connections that tinetd has accepted.
   /** A connection was let in: counted and logged. */
   opened(connection: Connection): void;
-  /** It has ended, or its worker has, which `error` then says; `worker` is `null` if it never came to one. */
-  closed(connection: Connection, worker: HandlerRef | null, bytes: Bytes, error?: string): void;
   /**
-   * Tells once when the kernel has seen the end of a connection that is held by a worker. To be called while we have
-   * the descriptor too, which is borrowed. @returns gives up watching
+   * It has ended, or its worker has, which `error` then says; `worker` is `null` if it never came to one.
+   * @param bytes what it carried, where tinetd has relayed it; `null` leaves that to `connection.end`
    */
-  watchEnd(fd: Fd, onEnd: (bytes: Bytes) => void): () => void;
+  closed(connection: Connection, worker: HandlerRef | null, bytes: Bytes, error?: string): void;
+  /** Watches for the end of a connection that others will hold. To be called while we have the descriptor too. */
+  watchEnd(connection: HeldConnection, onEnd: OnEnd): WatchedEnd;
 
   /** All listeners of the service that are bound, in the order declared. */
   listeners(): readonly BoundListener[];
@@ -157,6 +157,8 @@ export interface Connection {
   readonly acceptedAt: number;
   /** Counted on the way where tinetd relays; `null` where it does not. */
   readonly traffic: Readonly<Traffic> | null;
+  /** Tells what it has carried where the kernel counts. */
+  readonly end: WatchedEnd | null;
 }
 
 /** What one start is asked for. */

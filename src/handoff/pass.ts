@@ -8,7 +8,6 @@
  * gives it back: another gets it.
  */
 
-import type { Bytes } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { Timer } from "../util/clock.ts";
 import { acceptWaiting, remember } from "./accept.ts";
@@ -30,14 +29,9 @@ import { choose, isFull, type Load, roomOf } from "./pass-choice.ts";
 interface Passed {
   incoming: Incoming;
   connection: Connection;
-  /** Ends the watching for its end in the kernel. */
-  unwatch: () => void;
-  /** The worker has closed it, and only the kernel's word is missing. */
-  ended: ((bytes: Bytes) => void) | null;
+  /** Who has it, or is to have it. */
+  worker: Worker | null;
 }
-
-/** How long the kernel's word is waited for after a worker has closed a connection. */
-const leaveMs = 1_000;
 
 /** With `ready = "spawn"` nothing else tells a program that cannot run from one that serves. */
 const tookNothing = "the worker ended before it had received a connection";
@@ -85,8 +79,6 @@ export function createPass(host: HandoffHost): Handoff {
   let starting = false;
   /** Given back by workers that ended before they had received them. */
   const orphans: Passed[] = [];
-  /** Closed by their workers, and the kernel's word is awaited. */
-  const leaving = new Set<Passed>();
   const ChannelKind = config.protocol === "node" ? NodeChannel : SeqpacketChannel;
 
   const pick = () => choose([...workers.values()], limits);
@@ -103,9 +95,11 @@ export function createPass(host: HandoffHost): Handoff {
 
   function take(arrived: readonly Incoming[]): void {
     for (const incoming of arrived) {
-      const connection = remember(incoming);
-      host.opened(connection);
-      give({ incoming, connection, unwatch: () => {}, ended: null });
+      // Our own copy keeps the connection from ending before its worker has it.
+      const end = host.watchEnd(incoming, () => seen(passed));
+      const passed: Passed = { incoming, connection: remember(incoming, end), worker: null };
+      host.opened(passed.connection);
+      give(passed);
     }
   }
 
@@ -127,6 +121,7 @@ export function createPass(host: HandoffHost): Handoff {
       worker.open.delete(id);
       return false;
     }
+    passed.worker = worker;
     worker.served += 1;
     worker.idleTimer?.cancel();
     worker.ref.worked();
@@ -192,51 +187,24 @@ export function createPass(host: HandoffHost): Handoff {
   /** The worker has it: our copy would only keep the connection from ending. */
   function received(worker: Worker, connections: readonly Outstanding[]): void {
     worker.received = true;
-    for (const { id, fd } of connections) {
-      const passed = worker.open.get(id);
-      if (passed !== undefined) {
-        passed.unwatch = host.watchEnd(fd, (bytes) => seen(worker, passed, bytes));
-      }
-      sys.close(fd);
-    }
+    for (const { fd } of connections) sys.close(fd);
   }
 
   /** The worker has closed it: it has room for another, while the kernel may still be at the end of this one. */
   function done(worker: Worker, id: number): void {
     const passed = worker.open.get(id);
     if (passed === undefined) return;
-    worker.open.delete(id);
-    leave(worker, passed);
-    rest(worker);
-    goOn();
-  }
-
-  /** What a connection has carried is known when TCP has taken leave; a client that does not cannot delay us long. */
-  function leave(worker: Worker, passed: Passed): void {
-    if (passed.incoming.remote.family === "unix") {
-      passed.unwatch();
-      host.closed(passed.connection, worker.ref, null);
-      return;
-    }
-    const timer = clock.after(leaveMs, () => passed.ended?.(null));
-    leaving.add(passed);
-    passed.ended = (bytes) => {
-      passed.ended = null;
-      leaving.delete(passed);
-      timer.cancel();
-      passed.unwatch();
-      host.closed(passed.connection, worker.ref, bytes);
-    };
+    closed(worker, passed);
   }
 
   /** The kernel has seen its end. */
-  function seen(worker: Worker, passed: Passed, bytes: Bytes): void {
-    if (passed.ended !== null) {
-      passed.ended(bytes);
-      return;
-    }
+  function seen(passed: Passed): void {
+    if (passed.worker !== null) closed(passed.worker, passed);
+  }
+
+  function closed(worker: Worker, passed: Passed): void {
     worker.open.delete(passed.incoming.id);
-    host.closed(passed.connection, worker.ref, bytes);
+    host.closed(passed.connection, worker.ref, null);
     rest(worker);
     goOn();
   }
@@ -295,13 +263,11 @@ export function createPass(host: HandoffHost): Handoff {
     if (!wasReady) host.ended(endedTooSoon);
     else host.ended(unreceived.size > 0 && !worker.received ? tookNothing : null);
     for (const [id, passed] of worker.open) {
+      passed.worker = null;
       if (unreceived.has(id)) orphans.push(passed);
       // It was to finish what it had, and that it has done so is said by nothing but its end.
-      else if (worker.replaced && !failed) leave(worker, passed);
-      else {
-        passed.unwatch();
-        host.closed(passed.connection, worker.ref, null, "its worker ended");
-      }
+      else if (worker.replaced && !failed) host.closed(passed.connection, worker.ref, null);
+      else host.closed(passed.connection, worker.ref, null, "its worker ended");
     }
     worker.open.clear();
     if (host.isStopped()) abandon();
@@ -309,9 +275,8 @@ export function createPass(host: HandoffHost): Handoff {
     keepWarm();
   }
 
-  /** The service is stopped: no worker will come for those who were given back, and nothing else is waited for. */
+  /** The service is stopped: no worker will come for those who were given back. */
   function abandon(): void {
-    for (const { ended } of leaving) ended?.(null);
     for (const { incoming, connection } of orphans.splice(0)) {
       sys.close(incoming.fd);
       host.closed(connection, null, null, "the service was stopped before a worker had it");

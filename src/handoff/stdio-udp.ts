@@ -124,6 +124,7 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
     const started = launchOne(host, (standard) => startStdio(incoming, host.config.connectionFd, standard), {
       ...remember(incoming),
       traffic: flow.traffic,
+      end: null,
     });
     if (started.ok) {
       served.set(started.value.pid, flow);

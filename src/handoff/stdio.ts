@@ -20,11 +20,14 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
   const serve = (arrived: readonly Incoming[]) => {
     const requests = arrived.map((incoming) => ({
       arrange: (standard: StandardDescriptors) => startStdio(incoming, connectionFd, standard),
-      connection: remember(incoming),
+      // Of a Unix connection nobody counts the bytes, and its handler's end is its end.
+      connection: remember(incoming, isTcp(incoming) ? host.watchEnd(incoming, () => {}) : null),
     }));
     const started = host.launch(requests);
     arrived.forEach((incoming, index) => {
-      settle(incoming, started[index]);
+      const outcome = started[index];
+      if (outcome?.ok !== true) requests[index]?.connection.end?.forget();
+      settle(incoming, outcome);
     });
   };
   const settle = (incoming: Incoming, started: Result<HandlerRef, SpawnFailure> | undefined) => {
@@ -46,6 +49,10 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
       relay.gone(handler, failed);
     },
   };
+}
+
+function isTcp({ listener }: Incoming): boolean {
+  return listener.kind === "tcp";
 }
 
 /** What the handler of `incoming` gets. */

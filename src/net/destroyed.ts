@@ -9,6 +9,7 @@
 import { type Fd, isSystemError, type Sys } from "../native/sys.ts";
 import { constant } from "./constants.ts";
 import { onlyLocalPorts } from "./filter.ts";
+import { payloadReceived } from "./final-count.ts";
 
 /** The last that is known of a connection. */
 export interface Destroyed {
@@ -17,10 +18,7 @@ export interface Destroyed {
   localPort: number;
   /** Payload handed to the network. */
   bytesSent: number;
-  /**
-   * Payload that came, and one more if the peer's FIN came to this socket: the kernel counts it, and no longer tells.
-   * All counters are 0 after our side has reset the connection (SO_LINGER with 0).
-   */
+  /** Payload that came; exact as `final-count.ts` says. 0, as is `bytesSent`, after our side has reset it (SO_LINGER). */
   bytesReceived: number;
 }
 
@@ -69,7 +67,12 @@ export function readDestroyed(
     cookie: `${rows.cookie[n]}`,
     localPort: rows.localPort[n] ?? 0,
     bytesSent: rows.bytesSent[n] ?? 0,
-    bytesReceived: rows.bytesReceived[n] ?? 0,
+    bytesReceived: payloadReceived({
+      received: rows.bytesReceived[n] ?? 0,
+      sent: rows.bytesSent[n] ?? 0,
+      acknowledged: rows.bytesAcked[n] ?? 0,
+      unread: rows.receiveQueue[n] ?? 0,
+    }),
   }));
   return { destroyed, overflow: rows.inconsistent };
 }

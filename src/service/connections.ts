@@ -19,6 +19,7 @@ export interface ConnectionEnd {
   code: number | null;
   /** By name. */
   signal: string | null;
+  /** `null` leaves it to `end` of the connection to tell. */
   bytes: Bytes;
   /** What went wrong. */
   error?: string;
@@ -51,8 +52,17 @@ export class Connections {
     this.#world.emit({ event: "connection.accepted", service, connection: id, remote, local });
   }
 
-  closed(connection: Connection, { pid, code, signal, bytes, error }: ConnectionEnd): void {
+  /** Makes room for another at once; the event comes when it is known what this one has carried. */
+  closed(connection: Connection, end: ConnectionEnd): void {
+    const durationMs = Math.round(this.#world.clock.now() - connection.acceptedAt);
     this.#open -= 1;
+    this.#world.total.remove();
+    if (connection.end === null || end.bytes !== null) this.#sayClosed(connection, end, durationMs);
+    else connection.end.settle((bytes) => this.#sayClosed(connection, { ...end, bytes }, durationMs));
+  }
+
+  #sayClosed(connection: Connection, end: ConnectionEnd, durationMs: number): void {
+    const { pid, code, signal, bytes, error } = end;
     this.#world.emit({
       event: "connection.closed",
       service: this.#config.name,
@@ -61,12 +71,11 @@ export class Connections {
       remote: connection.remote,
       code,
       signal,
-      duration_ms: Math.round(this.#world.clock.now() - connection.acceptedAt),
+      duration_ms: durationMs,
       ...(bytes === null ? {} : { bytes_in: bytes.received, bytes_out: bytes.sent }),
       ...(connection.traffic === null ? {} : describeTraffic(connection.traffic)),
       ...(error === undefined ? {} : { error }),
     });
-    this.#world.total.remove();
   }
 
   /** Ends an accepted connection with the service's `refusal`. Keeps the descriptor. */

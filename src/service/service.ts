@@ -248,7 +248,7 @@ export class Service {
           bytes,
           ...(error === undefined ? {} : { error }),
         }),
-      watchEnd: (fd, onEnd) => ends.watch(fd, onEnd),
+      watchEnd: (connection, onEnd) => ends.watch(connection, onEnd),
       listeners: () => this.listeners.bound,
       rewatch: () => this.listeners.rewatch(),
       isQuiet: (listeners, workers) => this.#traces.isQuiet(listeners, workers),

@@ -1,0 +1,63 @@
+/**
+ * Tells when Unix connections end whose descriptors others hold: they are looked for now and then, while any is watched
+ * for. The kernel announces no such end, and counts no bytes.
+ */
+import type { Fd, Sys } from "../native/sys.ts";
+import type { Clock, Timer } from "../util/clock.ts";
+import { unixStates } from "./diag-unix.ts";
+import type { OnEnd, WatchedEnd } from "./ends.ts";
+
+const lookEveryMs = 1_000;
+
+export class UnixEnds {
+  readonly #sys: Sys;
+  readonly #clock: Clock;
+  /** NETLINK_SOCK_DIAG, borrowed. */
+  readonly #diag: Fd;
+  readonly #watched = new Map<string, OnEnd>();
+  #timer: Timer | null = null;
+
+  constructor(sys: Sys, clock: Clock, diag: Fd) {
+    this.#sys = sys;
+    this.#clock = clock;
+    this.#diag = diag;
+  }
+
+  /** Borrows `fd`. */
+  watch(fd: Fd, onEnd: OnEnd): WatchedEnd {
+    const cookie = this.#sys.socketCookie(fd);
+    this.#watched.set(cookie, onEnd);
+    this.#timer ??= this.#clock.after(lookEveryMs, () => this.#look());
+    const forget = () => void this.#watched.delete(cookie);
+    return {
+      forget,
+      settle(tell) {
+        forget();
+        tell(null);
+      },
+    };
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  #look(): void {
+    this.#timer = null;
+    if (this.#watched.size === 0) return;
+    const alive = livingCookies(this.#sys, this.#diag);
+    for (const [cookie, onEnd] of [...this.#watched]) {
+      if (alive === null || alive.has(cookie)) continue;
+      this.#watched.delete(cookie);
+      onEnd(null);
+    }
+    this.#timer ??= this.#clock.after(lookEveryMs, () => this.#look());
+  }
+}
+
+/** `null` if the kernel cannot tell. */
+function livingCookies(sys: Sys, diag: Fd): Set<string> | null {
+  const rows = sys.unixDiag(diag, unixStates.all, false);
+  if (rows.inconsistent) return null;
+  return new Set(Array.from(rows.cookie, (cookie) => `${cookie}`));
+}
