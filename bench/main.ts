@@ -6,9 +6,10 @@ import { Argument, Command, InvalidArgumentError } from "commander";
 import type { Benchmark } from "./benchmark.ts";
 import { listen } from "./listen/listen.ts";
 import { formatJson, formatTable } from "./report.ts";
+import { spawn } from "./spawn/spawn.ts";
 import { stdio } from "./stdio/stdio.ts";
 
-const benchmarks: readonly Benchmark[] = [stdio, listen];
+const benchmarks: readonly Benchmark[] = [stdio, listen, spawn];
 
 const most = { rounds: 1000, seconds: 60 };
 
