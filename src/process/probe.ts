@@ -1,21 +1,24 @@
 /** Asks whether somebody answers at an address, for readiness: one question, one answer, nothing kept. */
 import { request } from "node:http";
-import { createConnection } from "node:net";
+import type { Sys } from "../native/sys.ts";
+import type { Target } from "../net/target.ts";
 
-/** Where to knock: as node:net and node:http take it. */
+/** Whom to ask: as node:http takes it. */
 export type ProbeTarget = { host: string; port: number } | { path: string };
 
 /** One question may take this long. */
 const patienceMs = 2_000;
 
 /** Whether a connection is taken. @returns aborts the question; `done` is not called then */
-export function tryConnect(target: ProbeTarget, done: (answered: boolean) => void): () => void {
-  const socket = createConnection({ ...target, timeout: patienceMs });
-  const finish = settle(() => socket.destroy(), done);
-  socket.on("connect", () => finish(true));
-  socket.on("timeout", () => finish(false));
-  socket.on("error", () => finish(false));
-  return () => finish(null);
+export function tryConnect(
+  sys: Pick<Sys, "close">,
+  target: Target,
+  done: (answered: boolean) => void,
+): () => void {
+  return target.connect(patienceMs, (outcome) => {
+    if (outcome.ok) sys.close(outcome.value);
+    done(outcome.ok);
+  });
 }
 
 /** Whether `GET path` is answered with 2xx. */

@@ -6,6 +6,8 @@
 import type { Ready } from "../config/config.ts";
 import type { Fd, Sys, Watch } from "../native/sys.ts";
 import { isSystemError, READABLE } from "../native/sys.ts";
+import type { Endpoint } from "../net/address.ts";
+import { Target } from "../net/target.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { unreachable } from "../util/unreachable.ts";
 import { askHttp, type ProbeTarget, tryConnect } from "./probe.ts";
@@ -13,8 +15,10 @@ import { askHttp, type ProbeTarget, tryConnect } from "./probe.ts";
 export interface ReadinessWorld {
   sys: Sys;
   clock: Clock;
-  /** Where `ready = "connect"` and `{ http }` knock; `null` if the service has no such place. */
+  /** Whom `{ http }` asks; `null` if the service has no such place. */
   target: ProbeTarget | null;
+  /** Where `connect` knocks. */
+  upstream: Endpoint | null;
 }
 
 /** The watcher of one start. */
@@ -50,8 +54,8 @@ export function watchReadiness(ready: Ready, world: ReadinessWorld, descriptor: 
   if (ready === "spawn") return { ...nothing, started: (onReady) => onReady() };
   if (ready === "notify") return once((onReady) => ({ notified: onReady }));
   if (ready === "fd") return onDescriptor(world.sys, descriptor);
-  if (ready === "connect") return asking(world, tryConnect);
-  if ("http" in ready) return asking(world, (target, done) => askHttp(target, ready.http, done));
+  if (ready === "connect") return asking(world.clock, knocking(world));
+  if ("http" in ready) return asking(world.clock, asksFor(world, ready.http));
   if ("log" in ready) {
     const pattern = new RegExp(ready.log);
     return once((onReady) => ({ line: (text) => void (pattern.test(text) && onReady()) }));
@@ -127,14 +131,27 @@ function readSome(sys: Sys, fd: Fd): string | null {
   }
 }
 
-/** Between two questions to a worker that does not answer yet; the first comes sooner, for those that are quick. */
-const shortestPauseMs = 10;
+/** Between two questions to a worker that does not answer yet: a small part of the time that it has taken so far. */
+const shortestPauseMs = 5;
 const longestPauseMs = 250;
+const pauseGrowth = 1.3;
 
-type Ask = (target: ProbeTarget, done: (answered: boolean) => void) => () => void;
+/** One question. @returns aborts it */
+type Ask = (done: (answered: boolean) => void) => () => void;
+
+function knocking({ sys, clock, upstream }: ReadinessWorld): Ask {
+  if (upstream === null) throw new Error("there is nowhere to knock");
+  const target = new Target({ sys, clock, openSocket: (domain) => sys.socket(domain, "stream") }, upstream);
+  return (done) => tryConnect(sys, target, done);
+}
+
+function asksFor({ target }: ReadinessWorld, path: string): Ask {
+  if (target === null) throw new Error("there is nobody to ask");
+  return (done) => askHttp(target, path, done);
+}
 
 /** `connect` and `http`: asks again and again. The worker's end or start_timeout ends that. */
-function asking({ clock, target }: ReadinessWorld, ask: Ask): Readiness {
+function asking(clock: Clock, ask: Ask): Readiness {
   let timer: Timer | null = null;
   let abort: (() => void) | null = null;
   let closed = false;
@@ -146,11 +163,9 @@ function asking({ clock, target }: ReadinessWorld, ask: Ask): Readiness {
   return {
     ...nothing,
     started(onReady) {
-      if (target === null) throw new Error("there is nowhere to ask");
       let pauseMs = shortestPauseMs;
       const question = () => {
-        abort = ask(target, (answered) => {
-          abort = null;
+        abort = ask((answered) => {
           if (closed) return;
           if (answered) {
             close();
@@ -158,7 +173,7 @@ function asking({ clock, target }: ReadinessWorld, ask: Ask): Readiness {
             return;
           }
           timer = clock.after(pauseMs, question);
-          pauseMs = Math.min(longestPauseMs, pauseMs * 2);
+          pauseMs = Math.min(longestPauseMs, pauseMs * pauseGrowth);
         });
       };
       question();

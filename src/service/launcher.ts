@@ -141,7 +141,8 @@ export class Launcher {
 
   #openReadiness({ descriptors }: Start): Result<Readiness, SpawnFailure> {
     const { sys, clock } = this.#world;
-    const world = { sys, clock, target: probeTarget(this.#service) };
+    const { upstream } = this.#service;
+    const world = { sys, clock, target: probeTarget(this.#service), upstream };
     return opened(() => watchReadiness(this.#service.ready, world, descriptors.length));
   }
 
