@@ -28,8 +28,6 @@ export const notAvailable: Availability = {
     workers: [
       "wake_on",
       "first_byte_timeout",
-      "upstream",
-      "upstream_proxy_protocol",
       "on_disconnect",
       "on_idle",
       "max_frozen",
@@ -58,7 +56,6 @@ export const notAvailable: Availability = {
   },
   listener: {},
   values: {
-    workers: [["service", "handoff", "proxy"]],
     systemd: [
       ["daemon", "log.destination", "journal"],
       ["daemon", "log.destination", "syslog"],

@@ -97,10 +97,11 @@ export interface HandoffHost {
   turnAway(remote: string, local: string, reason: RefusalReason, error?: string): void;
   /** Accepting has failed for want of descriptors or memory: nothing is accepted for a moment. */
   shortage(): void;
+  /** Runs `action` once more with reserved descriptors free, after it failed for want of one. */
+  lend<T>(action: () => T): T;
   /** The listener is of no use any more: it is closed and bound anew. */
   broken(listener: BoundListener, reason: string): void;
 
-  // For the handoffs in which handlers accept by themselves.
   // For the handoffs in which a worker serves many connections that tinetd has accepted.
   /** A connection was let in: counted and logged. */
   opened(connection: Connection): void;
@@ -109,9 +110,12 @@ export interface HandoffHost {
    * @param bytes what it carried, where tinetd has relayed it; `null` leaves that to `connection.end`
    */
   closed(connection: Connection, worker: HandlerRef | null, bytes: Bytes, error?: string): void;
+  /** It was let in, and then cannot be served: ended with its `refusal`, counted under `reason`. Keeps the descriptor. */
+  dismiss(connection: Connection, fd: Fd, reason: RefusalReason, error: string): void;
   /** Watches for the end of a connection that others will hold. To be called while we have the descriptor too. */
   watchEnd(connection: HeldConnection, onEnd: OnEnd): WatchedEnd;
 
+  // For the handoffs in which handlers accept by themselves.
   /** All listeners of the service that are bound, in the order declared. */
   listeners(): readonly BoundListener[];
   /** What `holds` says has changed. */

@@ -3,6 +3,7 @@ import type { ServiceConfig } from "../config/config.ts";
 import type { Handoff, HandoffHost } from "./handoff.ts";
 import { createListen } from "./listen.ts";
 import { createPass } from "./pass.ts";
+import { createProxy } from "./proxy.ts";
 import { createStdio } from "./stdio.ts";
 import { createUdpRelay } from "./stdio-udp.ts";
 import { createWait } from "./wait.ts";
@@ -14,6 +15,7 @@ const handoffs: Partial<Record<HandoffName, (host: HandoffHost) => Handoff>> = {
   wait: createWait,
   listen: createListen,
   pass: createPass,
+  proxy: createProxy,
 };
 
 /** The configuration has refused what is not in the table. */

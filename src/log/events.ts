@@ -47,6 +47,8 @@ export type DaemonEvent =
   | {
       event: "connection.refused";
       service: string;
+      /** It had been let in before it turned out that its worker could not take it. */
+      connection?: number;
       reason: RefusalReason;
       remote: string;
       local: string;

@@ -4,6 +4,7 @@ import { remember } from "../handoff/accept.ts";
 import type { Connection, Incoming } from "../handoff/handoff.ts";
 import { describeTraffic } from "../handoff/traffic.ts";
 import type { RefusalReason } from "../log/events.ts";
+import type { Fd } from "../native/sys.ts";
 import { formatSocketAddress } from "../net/address.ts";
 import type { Bytes } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
@@ -86,13 +87,22 @@ export class Connections {
     this.#world.farewells.say(incoming.fd, this.#refusal);
   }
 
+  /** The same for one that had been let in, and then could not be served. */
+  dismiss({ id, remote, local }: Connection, fd: Fd, reason: RefusalReason, error: string): void {
+    this.#open -= 1;
+    this.turnAway(remote, local, reason, error, id);
+    this.#world.farewells.say(fd, this.#refusal);
+    this.#world.total.remove();
+  }
+
   /** Somebody was not let in, and there is nothing to close. */
-  turnAway(remote: string, local: string, reason: RefusalReason, error?: string): void {
+  turnAway(remote: string, local: string, reason: RefusalReason, error?: string, connection?: number): void {
     const { refused } = this.#counters;
     refused[reason] = (refused[reason] ?? 0) + 1;
     this.#world.emit({
       event: "connection.refused",
       service: this.#config.name,
+      ...(connection === undefined ? {} : { connection }),
       reason,
       remote,
       local,

@@ -86,10 +86,10 @@ export class Service {
     await this.#opening;
   }
 
-  /** Resolves when no listener and no handler is left. */
+  /** Resolves when no listener, no handler and no connection is left. */
   async stop(): Promise<void> {
     this.#dispatch({ type: "stop" });
-    if (this.handlers.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+    if (!this.#isEmpty()) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
   }
 
   /** The end of the daemon, after `stop`: what leftovers of handlers may still write to stderr is not read any more. */
@@ -235,19 +235,26 @@ export class Service {
       refuse: (incoming, reason, error) => this.connections.refuse(incoming, reason, error),
       turnAway: (remote, local, reason, error) => this.connections.turnAway(remote, local, reason, error),
       shortage: () => this.#starts.shortage(),
+      lend: (action) => this.#world.lend(action),
       broken: (listener, reason) => this.listeners.reopen(listener, reason),
       opened: (connection) => {
         this.connections.opened(connection);
         this.#checkLimit();
       },
-      closed: (connection, worker, bytes, error) =>
+      closed: (connection, worker, bytes, error) => {
         this.connections.closed(connection, {
           pid: worker?.pid ?? null,
           code: null,
           signal: null,
           bytes,
           ...(error === undefined ? {} : { error }),
-        }),
+        });
+        this.#connectionGone();
+      },
+      dismiss: (connection, fd, reason, error) => {
+        this.connections.dismiss(connection, fd, reason, error);
+        this.#connectionGone();
+      },
       watchEnd: (connection, onEnd) => ends.watch(connection, onEnd),
       listeners: () => this.listeners.bound,
       rewatch: () => this.listeners.rewatch(),
@@ -324,25 +331,55 @@ export class Service {
       this.connections.closed(handler.connection, { pid, code, signal, bytes: null });
     }
     // Room first: what waits in the handoff may take it at once, and then this was not the last handler.
-    this.#dispatch({ type: "room", reason: "limit", handlers: this.handlers.size });
+    this.#makeRoom();
+    if (this.handlers.size === 0) this.#dispatch({ type: "handlers", handlers: 0 });
+    this.#checkEmpty();
+  }
+
+  /** A connection that was one of a worker's many. */
+  #connectionGone(): void {
+    if (this.#state.name === "limited") this.#makeRoom();
+    this.#checkEmpty();
+  }
+
+  #makeRoom(): void {
+    const handlers = this.handlers.size;
+    this.#dispatch({ type: "room", reason: "limit", handlers });
     if (this.#isShort() && this.#world.spare()) {
-      this.#dispatch({ type: "room", reason: "descriptors", handlers: this.handlers.size });
+      this.#dispatch({ type: "room", reason: "descriptors", handlers });
     }
-    if (this.handlers.size > 0) return;
-    this.#dispatch({ type: "handlers", handlers: 0 });
-    for (const resolve of this.#whenEmpty.splice(0)) resolve();
+  }
+
+  /** What a daemon that has gone said last is still on its way to its clients: their connections count too. */
+  #checkEmpty(): void {
+    if (this.#isEmpty()) for (const resolve of this.#whenEmpty.splice(0)) resolve();
+  }
+
+  #isEmpty(): boolean {
+    return this.handlers.size === 0 && this.connections.open === 0;
   }
 
   /** @param pending connections that were let in and have no handler yet */
   #load(pending = 0): Load {
     const { total } = this.#world;
     return {
-      // Workers have limits of their own; each connection of theirs is not an instance.
-      instances: this.config.handoff === "stdio" ? this.handlers.size + pending : 0,
+      instances: this.#instances() + pending,
       maxInstances: this.config.maxInstances,
       total: total.count + pending,
       maxTotal: total.max,
       failing: this.#state.name === "failed",
     };
+  }
+
+  /** What `max_instances` bounds; workers of other handoffs have limits of their own. */
+  #instances(): number {
+    switch (this.config.handoff) {
+      case "stdio":
+        return this.handlers.size;
+      case "proxy":
+        return this.connections.open;
+      default:
+        return Number.NEGATIVE_INFINITY;
+    }
   }
 }
