@@ -20,7 +20,7 @@ export interface Availability {
 /** What is missing today, each by the part of the work that it comes with. */
 export const notAvailable: Availability = {
   daemon: {
-    operating: ["control_group", "status_group", "http", "log.addresses"],
+    operating: ["http", "log.addresses"],
     admission: ["never_ban"],
   },
   service: {

@@ -1,52 +1,112 @@
-/** Calls the daemon over its control socket. */
-import { request } from "node:http";
+/** Calls the daemon over its control socket, by the same table from which it answers. */
+import { type IncomingMessage, request } from "node:http";
+import { createInterface } from "node:readline";
+import type { z } from "zod";
 import { err, ok, type Result } from "../util/result.ts";
-import { type Status, status } from "./messages.ts";
+import { fillPath } from "./match.ts";
+import { type Failure, failure, type LoggedEvent, loggedEvent, type Status } from "./messages.ts";
+import { plainRoutes, type Route, routes } from "./routes.ts";
 
-export type CallFailure = { kind: "not running" } | { kind: "failed"; message: string };
+export type CallFailure =
+  | { kind: "not running" }
+  /** We may not call, or not this. */
+  | { kind: "forbidden"; message: string }
+  | { kind: "failed"; message: string; problems: NonNullable<Failure["problems"]> };
 
 /** An answer longer than this is not one of ours. */
 const longestAnswer = 64 * 1024 * 1024;
-const timeoutMs = 30_000;
 
-export async function fetchStatus(socketPath: string): Promise<Result<Status, CallFailure>> {
-  const answer = await call(socketPath, "GET", "/v1/status");
-  if (!answer.ok) return answer;
-  const parsed = status.safeParse(answer.value);
-  if (parsed.success) return ok(parsed.data);
-  return err({ kind: "failed", message: `${socketPath} does not answer as a tinetd of this version` });
+/** @param input fields of the route: those that its path names go there, the others into the body or the query */
+export async function call<I extends z.ZodType, A extends z.ZodType>(
+  socketPath: string,
+  route: Route<I, A>,
+  input: z.input<I> & Record<string, unknown>,
+): Promise<Result<z.output<A>, CallFailure>> {
+  const { path, rest } = fillPath(route.path, input);
+  const response = await send(socketPath, route.method, path, JSON.stringify(rest));
+  if (!response.ok) return response;
+  const body = await readJson(response.value);
+  const parsed = route.answer.safeParse(body);
+  if (response.value.statusCode === 200 && parsed.success) return ok(parsed.data);
+  return err(failureOf(socketPath, response.value, body));
 }
 
-function call(socketPath: string, method: string, path: string): Promise<Result<unknown, CallFailure>> {
+export function fetchStatus(socketPath: string): Promise<Result<Status, CallFailure>> {
+  return call(socketPath, routes.status, {});
+}
+
+/** The last events and then each as it comes, until the daemon ends. `missed`: we have not kept up. */
+export async function followEvents(
+  socketPath: string,
+  onEvent: (event: LoggedEvent | { missed: number }) => void,
+): Promise<Result<null, CallFailure>> {
+  const response = await send(socketPath, "GET", plainRoutes.events.path, "");
+  if (!response.ok) return response;
+  if (response.value.statusCode !== 200) {
+    return err(failureOf(socketPath, response.value, await readJson(response.value)));
+  }
+  try {
+    for await (const line of createInterface({ input: response.value })) {
+      if (!line.startsWith("data: ")) continue;
+      const data: unknown = JSON.parse(line.slice("data: ".length));
+      const event = loggedEvent.safeParse(data);
+      onEvent(event.success ? event.data : (data as { missed: number }));
+    }
+  } catch {
+    // The daemon has ended in the middle of a line.
+  }
+  return ok(null);
+}
+
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: string,
+): Promise<Result<IncomingMessage, CallFailure>> {
   return new Promise((resolve) => {
-    const failed = (message: string) =>
-      resolve(err({ kind: "failed", message: `${socketPath}: ${message}` }));
-    const sent = request({ socketPath, method, path, timeout: timeoutMs, agent: false }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        text += chunk;
-        if (text.length > longestAnswer) sent.destroy();
-      });
-      response.on("end", () => {
-        const body = parseJson(text);
-        if (body === undefined) failed("the answer is not JSON");
-        else if (response.statusCode === 200) resolve(ok(body));
-        else failed((body as { error?: string }).error ?? `status ${response.statusCode}`);
-      });
-      response.on("error", (error) => failed(error.message));
-    });
-    sent.on("timeout", () => sent.destroy(new Error("no answer in time")));
-    sent.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(err({ kind: "not running" }));
-      else failed(error.code ?? error.message);
-    });
-    sent.end();
+    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+    const sent = request({ socketPath, method, path, headers, agent: false }, (response) =>
+      resolve(ok(response)),
+    );
+    sent.on("error", (error: NodeJS.ErrnoException) => resolve(err(connectFailure(socketPath, error))));
+    sent.end(body);
   });
 }
 
-function parseJson(text: string): unknown {
+function connectFailure(socketPath: string, error: NodeJS.ErrnoException): CallFailure {
+  switch (error.code) {
+    case "ENOENT":
+    case "ECONNREFUSED":
+      return { kind: "not running" };
+    case "EACCES":
+    // A caller without a role is hung up on.
+    case "ECONNRESET":
+    case "EPIPE":
+      return { kind: "forbidden", message: `${socketPath}: you may not call this daemon` };
+    default:
+      return { kind: "failed", message: `${socketPath}: ${error.code ?? error.message}`, problems: [] };
+  }
+}
+
+function failureOf(socketPath: string, { statusCode }: IncomingMessage, body: unknown): CallFailure {
+  const said = failure.safeParse(body);
+  if (!said.success) {
+    const message = `${socketPath} does not answer as a tinetd of this version (status ${statusCode})`;
+    return { kind: "failed", message, problems: [] };
+  }
+  const { error: message, problems = [] } = said.data;
+  return statusCode === 403 ? { kind: "forbidden", message } : { kind: "failed", message, problems };
+}
+
+/** `undefined` for what is no JSON, or too long, or broken off. */
+async function readJson(response: IncomingMessage): Promise<unknown> {
   try {
+    let text = "";
+    for await (const chunk of response.setEncoding("utf8")) {
+      text += chunk;
+      if (text.length > longestAnswer) return undefined;
+    }
     return JSON.parse(text);
   } catch {
     return undefined;

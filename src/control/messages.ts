@@ -4,6 +4,7 @@ import { refusalReasons } from "../log/events.ts";
 import { handlerStateNames, serviceStateNames } from "../log/states.ts";
 
 const time = z.string().meta({ description: "RFC 3339, UTC" });
+const unknownBytes = z.int().nullable().meta({ description: "null where the kernel does not count them" });
 
 export const handlerStatus = z.object({
   pid: z.int(),
@@ -44,12 +45,92 @@ export const status = z.object({
     version: z.string(),
     started_at: time,
     config: z.string(),
-    generation: z.int(),
+    generation: z.int().meta({ description: "1, and one more with each reload that changed something" }),
     connections: z.int(),
   }),
   services: z.array(serviceStatus),
 });
 
+export const handlerEntry = handlerStatus.extend({
+  service: z.string(),
+  peer: z.string().nullable().meta({ description: "of a handler that was started for one connection" }),
+  bytes_in: unknownBytes,
+  bytes_out: unknownBytes,
+  cpu_ms: z.int().nullable().meta({ description: "processor time of its session so far" }),
+  memory_bytes: z.int().nullable().meta({ description: "resident memory of its session" }),
+  status: z.string().nullable().meta({ description: "what it last said of itself (STATUS of sd_notify(3))" }),
+});
+
+export const connectionEntry = z.object({
+  id: z.int().nullable().meta({ description: "null where the handler accepts by itself" }),
+  service: z.string(),
+  pid: z.int().nullable().meta({ description: "who has it, where tinetd knows" }),
+  remote: z.string(),
+  local: z.string(),
+  started_at: time.nullable(),
+  idle_for_ms: z.int().nullable(),
+  bytes_in: unknownBytes,
+  bytes_out: unknownBytes,
+});
+
+/** An event as the log has it, whatever fields it carries (docs: the table of events). */
+export const loggedEvent = z.looseObject({ time, level: z.string(), msg: z.string(), event: z.string() });
+
+export const why = z.object({
+  service: z.string(),
+  state: z.enum(serviceStateNames),
+  reason: z.string().nullable().meta({ description: "why it is paused, limited or failed" }),
+  until: time.nullable().meta({ description: "when it tries again by itself" }),
+  woken: z
+    .object({ at: time, by: z.string().nullable(), pid: z.int() })
+    .nullable()
+    .meta({ description: "when a handler was last started, and for whom" }),
+  cold_start_ms: z.int().nullable().meta({ description: "from the last such start until it was ready" }),
+});
+
+export const serviceDetail = z.object({
+  service: serviceStatus,
+  handlers: z.array(handlerEntry),
+  connections: z.array(connectionEntry),
+  events: z.array(loggedEvent).meta({ description: "the last ten" }),
+  why,
+});
+
+/** A problem in a configuration, as `tinetd check` prints it. */
+export const problem = z.object({
+  file: z.string(),
+  line: z.int(),
+  column: z.int(),
+  message: z.string(),
+  hint: z.string().nullable(),
+});
+
+export const plan = z.object({
+  generation: z.int().meta({ description: "that is in force afterwards" }),
+  added: z.array(z.string()),
+  removed: z.array(z.string()),
+  changed: z.array(
+    z.object({
+      service: z.string(),
+      keys: z.array(z.string()),
+      workers: z.enum(["kept", "replaced"]).meta({ description: "what becomes of handlers that run" }),
+      failure: z.string().nullable().meta({ description: "why the new generation did not take over" }),
+    }),
+  ),
+  unchanged: z.int(),
+  ended: z.int().meta({ description: "connections that were still open after drain_timeout" }),
+});
+
+export const failure = z.object({ error: z.string(), problems: z.array(problem).optional() });
+
 export type Status = z.infer<typeof status>;
 export type ServiceStatus = z.infer<typeof serviceStatus>;
 export type HandlerStatus = z.infer<typeof handlerStatus>;
+export type HandlerEntry = z.infer<typeof handlerEntry>;
+export type ConnectionEntry = z.infer<typeof connectionEntry>;
+export type LoggedEvent = z.infer<typeof loggedEvent>;
+export type Why = z.infer<typeof why>;
+export type ServiceDetail = z.infer<typeof serviceDetail>;
+export type Problem = z.infer<typeof problem>;
+export type Plan = z.infer<typeof plan>;
+export type Failure = z.infer<typeof failure>;

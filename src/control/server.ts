@@ -1,138 +1,177 @@
 /**
- * HTTP with JSON over the control socket. Connections are accepted by us, so that who calls is known from the socket
- * itself before a byte is read; what a caller may send and hold is bounded everywhere.
+ * HTTP with JSON over the control socket, as the table of `routes.ts` has it. What a caller may send and hold is
+ * bounded everywhere: nothing that he does makes the daemon wait or grow.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { Socket } from "node:net";
-import type { Fd, PeerCredentials, Sys, Watch } from "../native/sys.ts";
-import { isSystemError, READABLE } from "../native/sys.ts";
-import { classifyAcceptError } from "../net/accept.ts";
+import type { Socket } from "node:net";
+import { z } from "zod";
 import { type BoundListener, closeListener } from "../net/listen.ts";
 import type { Clock } from "../util/clock.ts";
-import { type Backend, routes } from "./routes.ts";
+import { acceptCallers, type Call, type CallerWorld } from "./callers.ts";
+import { matchRoute } from "./match.ts";
+import type { Failure } from "./messages.ts";
+import type { Role } from "./roles.ts";
+import { type Backend, type PlainRoute, plainRoutes, type Route, statusOf } from "./routes.ts";
+import { isStream, streamEvents } from "./stream.ts";
 
-/** More callers than this at once wait in the backlog of the socket. */
-const mostCallers = 64;
-/** For a request and its answer together. Who says nothing is in the way of the next caller. */
-const requestTimeoutMs = 5_000;
+/** No request is longer; a body carries a few options. */
+const mostBodyBytes = 16 * 1024;
+const mostHeaderBytes = 8 * 1024;
 
-export interface ControlWorld {
-  sys: Sys;
-  clock: Clock;
+/** For callers who wait for an answer when the daemon ends. */
+const closePatienceMs = 500;
+
+export interface ControlWorld extends CallerWorld {
   backend: Backend;
-  /** Runs the action once more with reserved descriptors, when none was left. */
-  lend<T>(action: () => T): T;
-  /** Who may do everything, beside root: the daemon's own user. */
-  ownUid: number;
 }
 
 export interface ControlServer {
-  close(): void;
+  /** Resolves when the answers that are under way have been sent, or their callers do not take them. */
+  close(): Promise<void>;
 }
 
 /** Keeps `listener`. */
 export function serveControl(world: ControlWorld, listener: BoundListener): ControlServer {
-  const { sys, clock } = world;
-  const callers = new Set<Socket>();
-  const server = createHttpServer(world.backend);
-  const watch = sys.watch(listener.fd, () => acceptAll());
-  watch.start(READABLE);
-
-  function acceptAll(): void {
-    while (callers.size < mostCallers) {
-      const fd = acceptOne();
-      if (fd === null) return;
-      admit(fd);
-    }
-    watch.stop();
-  }
-
-  function acceptOne(): Fd | null {
-    try {
-      return sys.accept(listener.fd)?.fd ?? null;
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      if (classifyAcceptError(error.code) === "shortage") return acceptFromReserve();
-      return null;
-    }
-  }
-
-  /** No descriptor is left: the reserve is for just this; if not even that helps, the caller waits a moment. */
-  function acceptFromReserve(): Fd | null {
-    try {
-      return world.lend(() => sys.accept(listener.fd)?.fd ?? null);
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      watch.stop();
-      clock.after(100, () => resume(watch));
-      return null;
-    }
-  }
-
-  function admit(fd: Fd): void {
-    if (!mayCall(sys.peerCredentials(fd), world.ownUid)) {
-      sys.close(fd);
-      return;
-    }
-    const socket = new Socket({ fd, readable: true, writable: true });
-    // The server's own timeouts count only for sockets that it has accepted itself.
-    const deadline = clock.after(requestTimeoutMs, () => socket.destroy());
-    callers.add(socket);
-    socket.on("close", () => {
-      deadline.cancel();
-      callers.delete(socket);
-      resume(watch);
-    });
-    server.emit("connection", socket);
-  }
-
-  function resume(stopped: Watch): void {
-    if (!closed) stopped.start(READABLE);
-  }
-
-  let closed = false;
+  const calls = new WeakMap<Socket, Call>();
+  const answers = new Set<ServerResponse>();
+  const server = createHttpServer((request, response) => {
+    const call = calls.get(request.socket);
+    if (call === undefined) return;
+    answers.add(response);
+    response.on("close", () => answers.delete(response));
+    void answer(world.backend, call, request, response);
+  });
+  const callers = acceptCallers(world, listener, (call) => {
+    calls.set(call.socket, call);
+    server.emit("connection", call.socket);
+  });
   return {
-    close() {
-      if (closed) return;
-      closed = true;
-      watch.close();
-      closeListener(sys, listener);
-      server.closeAllConnections();
-      for (const socket of callers) socket.destroy();
+    async close() {
+      callers.stop();
+      closeListener(world.sys, listener);
+      for (const response of answers) if (isStream(response)) response.end();
+      await allClosed(answers, world.clock);
+      callers.close();
     },
   };
 }
 
-function mayCall(caller: PeerCredentials, ownUid: number): boolean {
-  return caller.uid === 0 || caller.uid === ownUid;
+/** Resolves when all have been taken by their callers, or have had the time for it. */
+async function allClosed(answers: ReadonlySet<ServerResponse>, clock: Clock): Promise<void> {
+  if (answers.size === 0) return;
+  await new Promise<void>((resolve) => {
+    const patience = clock.after(closePatienceMs, resolve);
+    for (const response of answers) {
+      response.on("close", () => {
+        if (answers.size > 0) return;
+        patience.cancel();
+        resolve();
+      });
+    }
+  });
 }
 
-function createHttpServer(backend: Backend): Server {
-  const server = createServer({ maxHeaderSize: 8192 }, (request, response) =>
-    answer(backend, request, response),
-  );
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+function createHttpServer(listener: Listener): Server {
+  const server = createServer({ maxHeaderSize: mostHeaderBytes, keepAlive: false }, listener);
   server.on("clientError", (_error, socket) => socket.destroy());
   return server;
 }
 
-function answer(backend: Backend, request: IncomingMessage, response: ServerResponse): void {
-  // No route takes a body yet; one that is sent anyway is not kept.
-  request.resume();
-  const path = (request.url ?? "").split("?", 1)[0] ?? "";
-  const matching = routes.filter((route) => route.path === path);
-  const route = matching.find(({ method }) => method === request.method);
-  if (route !== undefined) {
-    send(response, 200, route.answer(backend));
-  } else if (matching.length > 0) {
-    response.setHeader("allow", matching.map(({ method }) => method).join(", "));
-    send(response, 405, { error: `${request.method} is not possible on ${path}` });
-  } else {
-    send(response, 404, { error: `there is no ${path}` });
+async function answer(
+  backend: Backend,
+  call: Call,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.on("error", () => {});
+  const url = new URL(request.url ?? "/", "http://tinetd");
+  const method = request.method ?? "";
+  const match = matchRoute(method, url.pathname);
+  if (match.kind === "none") return refuse(response, 404, { error: `there is no ${url.pathname}` });
+  if (match.kind === "method") {
+    response.setHeader("allow", match.allowed.join(", "));
+    return refuse(response, 405, { error: `${method} is not possible on ${url.pathname}` });
+  }
+  if (!mayCall(call.role, match.route.role)) {
+    return refuse(response, 403, {
+      error: `members of status_group may read: ${method} needs control_group`,
+    });
+  }
+  const body = await readBody(request);
+  if (body === null) return refuse(response, 400, { error: "the body is no JSON object of at most 16 KiB" });
+  call.asked();
+  if (match.kind === "plain") return answerPlain(backend, match.route, response);
+  const input = { ...Object.fromEntries(url.searchParams), ...body, ...match.parameters };
+  return answerJson(backend, match.route, input, response);
+}
+
+async function answerJson(
+  backend: Backend,
+  route: Route,
+  input: Record<string, unknown>,
+  response: ServerResponse,
+): Promise<void> {
+  const parsed = route.input.safeParse(input);
+  if (!parsed.success) return refuse(response, 400, { error: inputProblem(route, input, parsed.error) });
+  const outcome = await route.run(backend, parsed.data);
+  if (outcome.ok) return send(response, 200, "application/json", `${JSON.stringify(outcome.value)}\n`);
+  const { kind, message, problems } = outcome.error;
+  refuse(response, statusOf[kind], { error: message, ...(problems === undefined ? {} : { problems }) });
+}
+
+function answerPlain(backend: Backend, route: PlainRoute, response: ServerResponse): void {
+  switch (route.path) {
+    case plainRoutes.events.path:
+      streamEvents(backend, response);
+      break;
+    case plainRoutes.metrics.path:
+      send(response, 200, route.type, backend.metrics());
+      break;
+    default:
+      send(response, 200, route.type, "ok\n");
   }
 }
 
-function send(response: ServerResponse, code: number, body: unknown): void {
-  const text = `${JSON.stringify(body)}\n`;
-  response.writeHead(code, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+function mayCall(role: Role, needed: Role): boolean {
+  return role === "operate" || needed === "read";
+}
+
+function inputProblem(route: Route, input: Record<string, unknown>, error: z.ZodError): string {
+  const [issue] = error.issues;
+  const name = issue?.path.join(".") ?? "";
+  return `${route.path}: ${name}: ${JSON.stringify(input[name]) ?? "nothing"}: ${issue?.message ?? "invalid"}`;
+}
+
+/** An empty body is an empty object. @returns `null` for what is too long or no JSON object */
+async function readBody(request: IncomingMessage): Promise<Record<string, unknown> | null> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request) {
+      length += (chunk as Buffer).length;
+      if (length > mostBodyBytes) return null;
+      chunks.push(chunk as Buffer);
+    }
+    if (length === 0) return {};
+    const parsed = z.record(z.string(), z.unknown()).safeParse(JSON.parse(Buffer.concat(chunks).toString()));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    // Broken off, or no JSON.
+    return null;
+  }
+}
+
+function refuse(response: ServerResponse, code: number, failure: Failure): void {
+  send(response, code, "application/json", `${JSON.stringify(failure)}\n`);
+}
+
+function send(response: ServerResponse, code: number, type: string, text: string): void {
+  response.writeHead(code, {
+    "content-type": type,
+    "content-length": Buffer.byteLength(text),
+    connection: "close",
+  });
   response.end(text);
 }

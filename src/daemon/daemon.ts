@@ -2,8 +2,10 @@
 import type { Config } from "../config/config.ts";
 import type { Status } from "../control/messages.ts";
 import { ensureControlDirectory } from "../control/path.ts";
+import { nodeRights, type RoleRules } from "../control/roles.ts";
 import { type ControlServer, serveControl } from "../control/server.ts";
-import type { Emit } from "../log/events.ts";
+import type { DaemonEvent, Emit } from "../log/events.ts";
+import { Feed, tee } from "../log/feed.ts";
 import { filterEvents } from "../log/filter.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import { formatSocketAddress } from "../net/address.ts";
@@ -11,7 +13,7 @@ import type { InheritedSocket } from "../net/adopt.ts";
 import { Ends } from "../net/ends.ts";
 import { createFarewells, type Farewells } from "../net/farewell.ts";
 import { openListener } from "../net/listen.ts";
-import type { Host } from "../process/machine.ts";
+import { type Host, lookUpGroup } from "../process/machine.ts";
 import { usualPriority } from "../process/priority.ts";
 import { Processes } from "../process/processes.ts";
 import { Notifications } from "../service/notifications.ts";
@@ -20,6 +22,7 @@ import { describeService } from "../service/status.ts";
 import { Total, type World } from "../service/world.ts";
 import type { Clock } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { Operator } from "./operator.ts";
 import { Reserve } from "./reserve.ts";
 
 export interface DaemonWorld {
@@ -44,7 +47,7 @@ const reservedDescriptors = 8 * 4;
 
 export class Daemon {
   readonly #world: DaemonWorld;
-  readonly #config: Config;
+  readonly #feed: Feed;
   readonly #services: Service[];
   readonly #farewells: Farewells;
   readonly #reserve: Reserve;
@@ -54,15 +57,18 @@ export class Daemon {
   readonly #ends: Ends;
   readonly #diag: Fd;
   readonly #startedAt: Date;
+  readonly #config: Config;
   #control: ControlServer | null = null;
   #connections = 0;
   #stopping: Promise<void> | null = null;
+  #servicesStopped: Promise<void> | null = null;
 
   constructor(world: DaemonWorld, config: Config) {
     const { sys, clock, emit, host, nothing } = world;
     this.#world = world;
     this.#config = config;
     this.#startedAt = clock.wall();
+    this.#feed = new Feed(() => clock.wall().getTime());
     this.#farewells = createFarewells(sys);
     this.#reserve = new Reserve(sys, nothing, reservedDescriptors);
     this.#diag = sys.socket("netlink", "raw", sys.constants.NETLINK_SOCK_DIAG ?? 4);
@@ -92,10 +98,10 @@ export class Daemon {
       spare: () => this.#reserve.refill(),
       nextConnection: () => ++this.#connections,
     };
-    const enabled = [...config.services.values()].filter((service) => service.enabled);
-    this.#services = enabled.map(
-      (service) => new Service({ ...shared, emit: filterEvents(service.log, emit) }, service),
-    );
+    this.#services = [...config.services.values()].map((service) => {
+      const log = filterEvents(service.log, emit);
+      return new Service({ ...shared, emit: tee(this.#feed.emit, log) }, service);
+    });
   }
 
   /**
@@ -105,10 +111,11 @@ export class Daemon {
   async start(): Promise<Result<{ listeners: number; failed: number }, string>> {
     const control = await this.#openControl();
     if (!control.ok) return control;
-    if (!this.isStopping) await Promise.all(this.#services.map((service) => service.start()));
+    const enabled = this.#services.filter(({ config }) => config.enabled);
+    if (!this.isStopping) await Promise.all(enabled.map((service) => service.start()));
     // The signal to stop may come at any moment; what was opened after it nobody else would close.
     if (this.isStopping) {
-      this.#control?.close();
+      await this.#control?.close();
       return ok({ listeners: 0, failed: 0 });
     }
     const listeners = this.#services.reduce((sum, service) => sum + service.listeners.bound.length, 0);
@@ -116,11 +123,11 @@ export class Daemon {
     const failed = this.#services.filter(
       (s) => s.state.name === "failed" || s.listeners.missing.length > 0,
     ).length;
-    this.#world.emit({
+    this.#emit({
       event: "daemon.ready",
       pid: this.#world.pid,
       version: this.#world.version,
-      services: this.#services.length,
+      services: enabled.length,
       listeners,
       failed,
       max_connections: this.#total.max,
@@ -142,6 +149,21 @@ export class Daemon {
     return this.#stopping;
   }
 
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** Those that are not enabled too, which nobody has started yet. */
+  get services(): readonly Service[] {
+    return this.#services;
+  }
+
+  /** Begins the end. Resolves when every service has stopped, while the control socket still answers. */
+  async stopServices(reason: string): Promise<void> {
+    void this.stop(reason);
+    await this.#servicesStopped;
+  }
+
   status(): Status {
     const { pid, version, clock } = this.#world;
     return {
@@ -158,17 +180,19 @@ export class Daemon {
   }
 
   async #stop(reason: string): Promise<void> {
-    const { clock, emit, sys, nothing } = this.#world;
-    emit({ event: "daemon.shutdown", reason });
+    const { clock, sys, nothing } = this.#world;
+    this.#emit({ event: "daemon.shutdown", reason });
     const limit = this.#config.daemon.shutdownTimeout;
     const timer = limit === null ? null : clock.after(limit, () => this.kill());
-    await Promise.all(this.#services.map((service) => service.stop()));
-    await this.#processes.leftoversGone();
+    this.#servicesStopped = Promise.all(this.#services.map((service) => service.stop())).then(() =>
+      this.#processes.leftoversGone(),
+    );
+    await this.#servicesStopped;
     timer?.cancel();
     this.#processes.close();
     this.#notifications.close();
     this.#ends.close();
-    this.#control?.close();
+    await this.#control?.close();
     this.#farewells.close();
     for (const service of this.#services) service.close();
     this.#reserve.close();
@@ -180,6 +204,11 @@ export class Daemon {
   kill(): void {
     for (const service of this.#services) service.kill();
     this.#processes.killLeftovers();
+  }
+
+  #emit(event: DaemonEvent): void {
+    this.#feed.emit(event);
+    this.#world.emit(event);
   }
 
   /** Sockets we were given that nothing declares: kept open, they would let clients connect to nobody. */
@@ -196,18 +225,40 @@ export class Daemon {
     if (controlSocket === null) return ok(null);
     const folder = ensureControlDirectory(controlSocket, host.uid);
     if (!folder.ok) return err(`cannot make the control socket ${controlSocket}: ${folder.error}`);
+    const groups = this.#controlGroups();
+    if (!groups.ok) return err(`cannot make the control socket ${controlSocket}: ${groups.error}`);
+    const rules = { ownUid: host.uid, ...groups.value };
+    const { mode, group } = nodeRights(rules);
     const bound = await openListener(sys, {
       endpoint: { kind: "unix", path: controlSocket },
-      options: { name: "control", backlog: 128, mode: 0o600 },
+      options: { name: "control", backlog: 128, mode, ...(group === null ? {} : { group: `${group}` }) },
     });
     if (!bound.ok) return err(`cannot make the control socket ${controlSocket}: ${bound.error.reason}`);
     for (const listener of bound.value) {
       this.#control = serveControl(
-        { sys, clock, backend: this, ownUid: host.uid, lend: (action) => this.#reserve.lend(action) },
+        {
+          sys,
+          clock,
+          backend: new Operator(this, clock, this.#feed),
+          rules,
+          lend: (action) => this.#reserve.lend(action),
+        },
         listener,
       );
     }
     return ok(null);
+  }
+
+  #controlGroups(): Result<Pick<RoleRules, "controlGroup" | "statusGroup">, string> {
+    const { controlGroup, statusGroup } = this.#config.daemon;
+    const found: (number | null)[] = [];
+    for (const name of [controlGroup, statusGroup]) {
+      const group = name === null ? null : lookUpGroup(name, this.#world.sys);
+      if (name !== null && group === null) return err(`there is no group "${name}"`);
+      found.push(group?.gid ?? null);
+    }
+    const [control = null, status = null] = found;
+    return ok({ controlGroup: control, statusGroup: status });
   }
 
   /** `max_connections`, or fewer if the limit of open files does not allow that many. */

@@ -29,6 +29,8 @@ export interface Handoff {
   closing(listener: BoundListener): void;
   /** How many connections a worker has; `null` where nobody but the worker knows. */
   connectionsOf(handler: HandlerRef): number | null;
+  /** Those that it has let in for workers, each with the worker that has it; `null` while none does. */
+  connections(): Iterable<readonly [Connection, HandlerRef | null]>;
   /** A worker that was started with `launch` can serve now. */
   ready(handler: HandlerRef): void;
   /**
@@ -39,8 +41,12 @@ export interface Handoff {
 }
 
 /** Of a handoff that keeps nothing of what came by a listener: all that waits, waits in the kernel. */
-export const keepsNothing: Pick<Handoff, "readsOn" | "resume" | "closing" | "ready" | "connectionsOf"> = {
+export const keepsNothing: Pick<
+  Handoff,
+  "readsOn" | "resume" | "closing" | "ready" | "connectionsOf" | "connections"
+> = {
   connectionsOf: () => null,
+  connections: () => [],
   ready: () => {},
   readsOn: () => false,
   resume: () => {},

@@ -313,6 +313,11 @@ export function createPass(host: HandoffHost): Handoff {
     ready,
     gone,
     connectionsOf: ({ pid }) => workers.get(pid)?.open.size ?? 0,
+    *connections() {
+      for (const { connection } of orphans) yield [connection, null];
+      for (const { ref, open } of workers.values())
+        for (const { connection } of open.values()) yield [connection, ref];
+    },
   };
 
   function canStart(): boolean {

@@ -41,6 +41,8 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     accepts: true,
     ready: () => {},
     connectionsOf: () => 1,
+    // The service knows them by their handlers.
+    connections: () => [],
     readable: (listener) =>
       listener.kind === "udp" ? relay.readable(listener) : acceptWaiting(host, listener, serve),
     holds: () => false,

@@ -145,7 +145,8 @@ function lookUpUser(nameOrUid: string | number, sys: Sys): UserRecord | null {
   return { name: String(number), uid: number, gid: number, home: "/", shell: "/bin/sh" };
 }
 
-function lookUpGroup(nameOrGid: string, sys: Sys): GroupRecord | null {
+/** By name or number; a number need not have a name. */
+export function lookUpGroup(nameOrGid: string, sys: Pick<Sys, "lookupGroup">): GroupRecord | null {
   if (!/^\d+$/.test(nameOrGid)) return sys.lookupGroup(nameOrGid);
   return sys.lookupGroup(Number(nameOrGid)) ?? { name: nameOrGid, gid: Number(nameOrGid) };
 }

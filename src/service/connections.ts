@@ -32,6 +32,7 @@ export class Connections {
   readonly #counters: Counters;
   readonly #refusal: Uint8Array;
   #open = 0;
+  #whenNone: (() => void)[] = [];
 
   constructor(world: World, config: ServiceConfig, counters: Counters) {
     this.#world = world;
@@ -43,6 +44,11 @@ export class Connections {
   /** How many are in. */
   get open(): number {
     return this.#open;
+  }
+
+  /** Resolves when none is open. */
+  async whenNone(): Promise<void> {
+    if (this.#open > 0) await new Promise<void>((resolve) => this.#whenNone.push(resolve));
   }
 
   opened({ id, remote, local }: Connection): void {
@@ -58,6 +64,7 @@ export class Connections {
     const durationMs = Math.round(this.#world.clock.now() - connection.acceptedAt);
     this.#open -= 1;
     this.#world.total.remove();
+    if (this.#open === 0) for (const resolve of this.#whenNone.splice(0)) resolve();
     if (connection.end === null || end.bytes !== null) this.#sayClosed(connection, end, durationMs);
     else connection.end.settle((bytes) => this.#sayClosed(connection, { ...end, bytes }, durationMs));
   }

@@ -5,10 +5,12 @@
  */
 import { admit, type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
-import type { Handoff, HandoffHost, LaunchRequest } from "../handoff/handoff.ts";
+import { closeDoors } from "../handoff/departure.ts";
+import type { Connection, HandlerRef, Handoff, HandoffHost, LaunchRequest } from "../handoff/handoff.ts";
 import { createHandoff } from "../handoff/index.ts";
 import type { ChildExit } from "../native/sys.ts";
 import { type BoundListener, repairListener } from "../net/listen.ts";
+import type { TcpSample } from "../net/sample.ts";
 import { waitingAt } from "../net/waiting.ts";
 import type { Timer } from "../util/clock.ts";
 import { signalName } from "../util/signals.ts";
@@ -23,6 +25,9 @@ import { Starts } from "./starts.ts";
 import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.ts";
 import { Traces } from "./traces.ts";
 import type { World } from "./world.ts";
+
+/** How often it is looked whether those who are with handlers that accept by themselves have gone. */
+const drainSampleMs = 250;
 
 export class Service {
   readonly config: ServiceConfig;
@@ -75,6 +80,32 @@ export class Service {
     return this.#handoff.accepts ? this.connections.open : this.#traces.count(this.listeners.bound);
   }
 
+  /** The open connections that tinetd has accepted, and who has each. */
+  *knownConnections(): Iterable<readonly [Connection, HandlerRef | null]> {
+    for (const handler of this.handlers.values()) {
+      if (handler.connection !== null) yield [handler.connection, handler];
+    }
+    yield* this.#handoff.connections();
+  }
+
+  /**
+   * Ends one open connection of ours.
+   * @returns whether we can: one that a worker has is the worker's to close
+   */
+  endConnection(id: number): boolean {
+    for (const handler of this.handlers.values()) {
+      if (handler.connection?.id !== id) continue;
+      handler.stop("its connection is ended by the operator");
+      return true;
+    }
+    return false;
+  }
+
+  /** What the kernel tells of every TCP connection at the listeners. */
+  tcpSamples(): TcpSample[] {
+    return this.#traces.samples(this.listeners.bound);
+  }
+
   get state(): ServiceState {
     return this.#state;
   }
@@ -90,6 +121,44 @@ export class Service {
   async stop(): Promise<void> {
     this.#dispatch({ type: "stop" });
     if (!this.#isEmpty()) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+  }
+
+  /** The same, but whoever is in may finish first. */
+  async drain(): Promise<void> {
+    if (this.#handoff.accepts) {
+      this.#dispatch({ type: "drain" });
+      await this.connections.whenNone();
+      // Somebody may have started it again meanwhile, or has lost patience.
+      if (this.#state.name !== "stopped") return;
+      this.#launcher.close();
+      this.#stopHandlers("the service is stopped");
+    } else await this.#drainAcceptors();
+    await this.stop();
+  }
+
+  /** Handlers that accept: they are told to stop once nobody is there, and nobody new can come to them. */
+  async #drainAcceptors(): Promise<void> {
+    const { sys, clock } = this.#world;
+    closeDoors(sys, this.listeners.bound);
+    while (
+      this.handlers.size > 0 &&
+      !this.#traces.isQuiet(this.listeners.bound, [...this.handlers.values()])
+    ) {
+      await new Promise<void>((resolve) => clock.after(drainSampleMs, resolve));
+    }
+  }
+
+  #stopHandlers(reason: string): void {
+    for (const handler of this.handlers.values()) handler.stop(reason);
+  }
+
+  /** Nobody is accepted, and who knocks waits in the kernel's queue. @param maxWaitMs resumes by itself after so long */
+  pause(maxWaitMs: number | null): void {
+    this.#dispatch({ type: "pause", until: maxWaitMs === null ? null : this.#world.clock.now() + maxWaitMs });
+  }
+
+  resume(): void {
+    this.#dispatch({ type: "resume", handlers: this.handlers.size });
   }
 
   /** The end of the daemon, after `stop`: what leftovers of handlers may still write to stderr is not read any more. */
@@ -116,10 +185,15 @@ export class Service {
           break;
         case "close":
           this.listeners.close();
+          break;
+        case "release":
           this.#launcher.close();
           break;
         case "stop handlers":
-          for (const handler of this.handlers.values()) handler.stop("the service is stopped");
+          this.#stopHandlers("the service is stopped");
+          break;
+        case "stop acceptors":
+          if (!this.#handoff.accepts) this.#stopHandlers("the service is paused");
           break;
         default:
           unreachable(effect);
@@ -273,7 +347,12 @@ export class Service {
   #newStarts(): Starts {
     return new Starts(this.#world, this.config, this.#launcher, this.counters, {
       started: (handler, request) => this.#started(handler, request),
-      ready: (handler) => this.#handoff.ready(handler),
+      ready: (handler) => {
+        if (handler.connection === null) {
+          this.counters.coldStartMs = Math.round(this.#world.clock.now() - handler.startedAt);
+        }
+        this.#handoff.ready(handler);
+      },
       gone: (handler, exit) => this.#gone(handler, exit),
       backOff: (reason, until) => this.#dispatch({ type: "back-off", reason, until }),
       short: (until) => this.#dispatch({ type: "full", reason: "descriptors", until }),
@@ -290,6 +369,8 @@ export class Service {
   #started(handler: Handler, { connection }: LaunchRequest): void {
     const { name: service } = this.config;
     this.handlers.set(handler.pid, handler);
+    const by = connection === null ? this.#traces.whoWaits(this.listeners.bound) : connection.remote;
+    this.counters.lastWake = { at: this.#world.clock.wall(), by, pid: handler.pid };
     if (connection === null) {
       this.#world.notifications.add(handler.pid, handler);
       this.#world.emit({ event: "handler.started", service, pid: handler.pid });

@@ -38,6 +38,8 @@ export type ServiceState =
 export type ServiceEvent =
   | { type: "start" }
   | { type: "stop" }
+  /** Nobody new is let in; who is in may finish. Only where tinetd accepts, and so can. */
+  | { type: "drain" }
   /** The first listener was bound, or the last reason not to listen has gone. */
   | { type: "bound"; handlers: number }
   /** No listener is bound any more, or none could be; the next try is at `until`. */
@@ -59,8 +61,12 @@ export type ServiceEffect =
   | { do: "open" }
   /** Close all listeners and stop trying. */
   | { do: "close" }
+  /** Give back what handlers needed; what they have left behind ends. */
+  | { do: "release" }
   /** Stop what runs. */
-  | { do: "stop handlers" };
+  | { do: "stop handlers" }
+  /** Stop what accepts by itself: nothing else could keep it from doing so. */
+  | { do: "stop acceptors" };
 
 export interface Step {
   state: ServiceState;
@@ -82,8 +88,9 @@ type Table = { [N in ServiceStateName]: { [T in ServiceEvent["type"]]: Cell<N, T
 
 const stop = (): Step => ({
   state: { name: "stopped" },
-  effects: [{ do: "close" }, { do: "stop handlers" }],
+  effects: [{ do: "close" }, { do: "release" }, { do: "stop handlers" }],
 });
+const drain = (): Step => ({ state: { name: "stopped" }, effects: [{ do: "close" }] });
 const serve = ({ handlers }: { handlers: number }): Step =>
   to({ name: handlers === 0 ? "listening" : "active" });
 const lose = ({ reason, until }: EventOf<"lost">): Step =>
@@ -91,11 +98,15 @@ const lose = ({ reason, until }: EventOf<"lost">): Step =>
 const limit = ({ reason, until }: EventOf<"full">): Step => to({ name: "limited", reason, until });
 const backOff = ({ reason, until }: EventOf<"back-off">): Step =>
   to({ name: "failed", cause: "starts", reason, until });
-const pause = ({ until }: EventOf<"pause">): Step => to({ name: "paused", until });
+const pause = ({ until }: EventOf<"pause">): Step => ({
+  state: { name: "paused", until },
+  effects: [{ do: "stop acceptors" }],
+});
 
 const serving = {
   start: ignored,
   stop,
+  drain,
   bound: ignored,
   lost: lose,
   handlers: serve,
@@ -114,6 +125,7 @@ const table: Table = {
       effects: [{ do: "open" }],
     }),
     stop: ignored,
+    drain: ignored,
     // A bind that was under way when the service was stopped is closed by its own code.
     bound: ignored,
     lost: ignored,
@@ -147,6 +159,7 @@ const table: Table = {
   failed: {
     start: ignored,
     stop,
+    drain,
     bound: (event, state) => (state.cause === "starts" ? to(state) : serve(event)),
     lost: lose,
     handlers: ignored,

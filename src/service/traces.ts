@@ -3,10 +3,11 @@
  * handlers that have none. Where the kernel cannot tell, nobody is taken for idle.
  */
 import type { HandlerRef } from "../handoff/handoff.ts";
+import { formatSocketAddress } from "../net/address.ts";
 import { countConnections, sampleConnections } from "../net/diag.ts";
 import { takesConnections } from "../net/kind.ts";
 import type { BoundListener } from "../net/listen.ts";
-import { isQuiet } from "../net/sample.ts";
+import { isQuiet, type TcpSample } from "../net/sample.ts";
 import { takesDatagrams, waitingAt } from "../net/waiting.ts";
 import { contextSwitches } from "../process/activity.ts";
 import type { World } from "./world.ts";
@@ -42,9 +43,20 @@ export class Traces {
     return rested && uncounted.every((listener) => waitingAt(sys, diag, listener).length === 0);
   }
 
+  /** Every TCP connection that came through `listeners`, as far as the kernel tells. */
+  samples(listeners: readonly BoundListener[]): TcpSample[] {
+    const samples = sampleConnections(this.#world.sys, this.#world.diag, listeners);
+    return samples.ok ? samples.value : [];
+  }
+
+  /** Who waits to be accepted, in canonical form; `null` if nobody does, or it has no address. */
+  whoWaits(listeners: readonly BoundListener[]): string | null {
+    const waiting = this.samples(listeners).find(({ held, state }) => !held && state === "established");
+    return waiting === undefined ? null : formatSocketAddress("tcp", waiting.remote);
+  }
+
   /** How long each TCP connection has carried nothing, in milliseconds, by SO_COOKIE. */
   tcpIdleMs(listeners: readonly BoundListener[]): ReadonlyMap<string, number> {
-    const samples = sampleConnections(this.#world.sys, this.#world.diag, listeners);
-    return new Map(samples.ok ? samples.value.map(({ cookie, idleMs }) => [cookie, idleMs]) : []);
+    return new Map(this.samples(listeners).map(({ cookie, idleMs }) => [cookie, idleMs]));
   }
 }

@@ -30,7 +30,13 @@ describe("the way up and down", () => {
   test.each(all.filter((state) => state !== stopped))("stop works in every state: %j", (state) => {
     const { state: next, effects } = step(state, { type: "stop" });
     expect(next).toEqual(stopped);
-    expect(effects.map((effect) => effect.do)).toEqual(["close", "stop handlers"]);
+    expect(effects.map((effect) => effect.do)).toEqual(["close", "release", "stop handlers"]);
+  });
+
+  test.each(all.filter((state) => state !== stopped))("a drain closes the door, no more: %j", (state) => {
+    const { state: next, effects } = step(state, { type: "drain" });
+    expect(next).toEqual(stopped);
+    expect(effects.map((effect) => effect.do)).toEqual(["close"]);
   });
 
   test("a bind that ends after the stop changes nothing", () => {
