@@ -1,10 +1,18 @@
 /** Calls the daemon over its control socket, by the same table from which it answers. */
 import { type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import type { z } from "zod";
 import { err, ok, type Result } from "../util/result.ts";
 import { fillPath } from "./match.ts";
-import { type Failure, failure, type LoggedEvent, loggedEvent, type Status } from "./messages.ts";
+import {
+  type Failure,
+  failure,
+  type Input,
+  type LoggedEvent,
+  loggedEvent,
+  type Output,
+  type Schema,
+  type Status,
+} from "./messages.ts";
 import { plainRoutes, type Route, routes } from "./routes.ts";
 
 export type CallFailure =
@@ -17,11 +25,11 @@ export type CallFailure =
 const longestAnswer = 64 * 1024 * 1024;
 
 /** @param input fields of the route: those that its path names go there, the others into the body or the query */
-export async function call<I extends z.ZodType, A extends z.ZodType>(
+export async function call<I extends Schema, A extends Schema>(
   socketPath: string,
   route: Route<I, A>,
-  input: z.input<I> & Record<string, unknown>,
-): Promise<Result<z.output<A>, CallFailure>> {
+  input: Input<I> & Record<string, unknown>,
+): Promise<Result<Output<A>, CallFailure>> {
   const { path, rest } = fillPath(route.path, input);
   const response = await send(socketPath, route.method, path, JSON.stringify(rest));
   if (!response.ok) return response;

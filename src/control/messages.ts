@@ -3,6 +3,11 @@ import { z } from "zod";
 import { refusalReasons } from "../log/events.ts";
 import { handlerStateNames, serviceStateNames } from "../log/states.ts";
 
+/** A schema, and what it gives or takes: for those who only pass them on. */
+export type Schema = z.ZodType;
+export type Output<T extends Schema> = z.output<T>;
+export type Input<T extends Schema> = z.input<T>;
+
 const time = z.string().meta({ description: "RFC 3339, UTC" });
 const unknownBytes = z.int().nullable().meta({ description: "null where the kernel does not count them" });
 
@@ -121,6 +126,26 @@ export const plan = z.object({
   ended: z.int().meta({ description: "connections that were still open after drain_timeout" }),
 });
 
+const flag = z.union([z.boolean(), z.stringbool()]).prefault(false);
+const number = z.coerce.number().int().positive();
+
+export const nothing = z.object({});
+export const list = <T extends Schema>(of: T) => z.array(of);
+/** What a request may say; a query has only texts, so that each is understood as one too. */
+export const service = z.object({ service: z.string() });
+export const handler = z.object({ pid: number });
+export const connection = z.object({ connection: number });
+export const shutdown = z.object({ drain: flag.meta({ description: "let open connections finish" }) });
+export const stop = service.extend(shutdown.shape);
+export const pause = service.extend({
+  max_wait_ms: number.optional().meta({ description: "resume by itself after so long, in milliseconds" }),
+});
+export const reload = z.object({ dry_run: flag.meta({ description: "only say what would change" }) });
+/** Any JSON object. */
+export const object = z.record(z.string(), z.unknown());
+
+export const upgraded = z.object({ version: z.string().meta({ description: "of the code that runs now" }) });
+
 export const failure = z.object({ error: z.string(), problems: z.array(problem).optional() });
 
 export type Status = z.infer<typeof status>;
@@ -134,3 +159,5 @@ export type ServiceDetail = z.infer<typeof serviceDetail>;
 export type Problem = z.infer<typeof problem>;
 export type Plan = z.infer<typeof plan>;
 export type Failure = z.infer<typeof failure>;
+export type Nothing = z.infer<typeof nothing>;
+export type Upgraded = z.infer<typeof upgraded>;

@@ -1,5 +1,4 @@
 /** The table of what the control socket answers: server, client, help and docs know no other list. */
-import { z } from "zod";
 import type { Result } from "../util/result.ts";
 import * as messages from "./messages.ts";
 import type { Role } from "./roles.ts";
@@ -22,7 +21,6 @@ export const statusOf: Readonly<Record<Refusal["kind"], number>> = {
 };
 
 export type Outcome<T> = Promise<Result<T, Refusal>> | Result<T, Refusal>;
-export type Nothing = z.infer<typeof nothing>;
 
 /** What the daemon does for the control socket. */
 export interface Backend {
@@ -34,23 +32,26 @@ export interface Backend {
   config(): Record<string, unknown>;
   /** Prometheus text. */
   metrics(): string;
-  start(service: string): Outcome<Nothing>;
-  stop(service: string, how: { drain: boolean }): Outcome<Nothing>;
-  restart(service: string, how: { drain: boolean }): Outcome<Nothing>;
+  start(service: string): Outcome<messages.Nothing>;
+  stop(service: string, how: { drain: boolean }): Outcome<messages.Nothing>;
+  restart(service: string, how: { drain: boolean }): Outcome<messages.Nothing>;
   /** @param how.maxWaitMs resumes by itself after so long */
-  pause(service: string, how: { maxWaitMs: number | null }): Outcome<Nothing>;
-  resume(service: string): Outcome<Nothing>;
+  pause(service: string, how: { maxWaitMs: number | null }): Outcome<messages.Nothing>;
+  resume(service: string): Outcome<messages.Nothing>;
   /** Ends one handler of ours, or one connection. */
-  kill(target: { pid: number } | { connection: number }): Outcome<Nothing>;
+  kill(target: { pid: number } | { connection: number }): Outcome<messages.Nothing>;
   reload(how: { dryRun: boolean }): Outcome<messages.Plan>;
-  upgrade(): Outcome<z.infer<typeof upgraded>>;
-  shutdown(how: { drain: boolean }): Outcome<Nothing>;
+  upgrade(): Outcome<messages.Upgraded>;
+  shutdown(how: { drain: boolean }): Outcome<messages.Nothing>;
   /** The last events, and then every further one until the function that is returned is called. */
   follow(follower: (event: messages.LoggedEvent) => void): { last: messages.LoggedEvent[]; stop: () => void };
 }
 
 /** One request with one answer. Fields of `input` come from the query or from a JSON body, `:names` from the path. */
-export interface Route<I extends z.ZodType = z.ZodType, A extends z.ZodType = z.ZodType> {
+export interface Route<
+  I extends messages.Schema = messages.Schema,
+  A extends messages.Schema = messages.Schema,
+> {
   method: "GET" | "POST" | "DELETE";
   path: string;
   /** Who may: GET is for readers too. */
@@ -58,7 +59,7 @@ export interface Route<I extends z.ZodType = z.ZodType, A extends z.ZodType = z.
   summary: string;
   input: I;
   answer: A;
-  run(backend: Backend, input: z.output<I>): Outcome<z.output<A>>;
+  run(backend: Backend, input: messages.Output<I>): Outcome<messages.Output<A>>;
 }
 
 /** What is no JSON: a text, or (events) a stream. */
@@ -70,16 +71,8 @@ export interface PlainRoute {
   type: "text/plain; version=0.0.4; charset=utf-8" | "text/event-stream";
 }
 
-const none = z.object({});
-const nothing = z.object({});
-const service = z.object({ service: z.string() });
-const flag = z.union([z.boolean(), z.stringbool()]).prefault(false);
-const number = z.coerce.number().int().positive();
-const drain = { drain: flag.meta({ description: "let open connections finish" }) };
-export const upgraded = z.object({ version: z.string().meta({ description: "of the code that runs now" }) });
-
-type Row<I extends z.ZodType, A extends z.ZodType> = Omit<Route<I, A>, "method" | "role">;
-type Args<I extends z.ZodType, A extends z.ZodType> = [
+type Row<I extends messages.Schema, A extends messages.Schema> = Omit<Route<I, A>, "method" | "role">;
+type Args<I extends messages.Schema, A extends messages.Schema> = [
   path: string,
   summary: string,
   input: I,
@@ -87,115 +80,129 @@ type Args<I extends z.ZodType, A extends z.ZodType> = [
   run: Route<I, A>["run"],
 ];
 
-function row<I extends z.ZodType, A extends z.ZodType>(
+function row<I extends messages.Schema, A extends messages.Schema>(
   ...[path, summary, input, answer, run]: Args<I, A>
 ): Row<I, A> {
   return { path, summary, input, answer, run };
 }
 
-function get<I extends z.ZodType, A extends z.ZodType>(...args: Args<I, A>): Route<I, A> {
+function get<I extends messages.Schema, A extends messages.Schema>(...args: Args<I, A>): Route<I, A> {
   return { method: "GET", role: "read", ...row(...args) };
 }
 
-function post<I extends z.ZodType, A extends z.ZodType>(...args: Args<I, A>): Route<I, A> {
+function post<I extends messages.Schema, A extends messages.Schema>(...args: Args<I, A>): Route<I, A> {
   return { method: "POST", role: "operate", ...row(...args) };
 }
 
-function remove<I extends z.ZodType, A extends z.ZodType>(...args: Args<I, A>): Route<I, A> {
+function remove<I extends messages.Schema, A extends messages.Schema>(...args: Args<I, A>): Route<I, A> {
   return { method: "DELETE", role: "operate", ...row(...args) };
 }
 
 const good = <T>(value: T): Result<T, Refusal> => ({ ok: true, value });
 
 export const routes = {
-  status: get("/v1/status", "the daemon and all services", none, messages.status, (backend) =>
+  status: get("/v1/status", "the daemon and all services", messages.nothing, messages.status, (backend) =>
     good(backend.status()),
   ),
-  services: get("/v1/services", "all services", none, z.array(messages.serviceStatus), (backend) =>
-    good(backend.status().services),
+  services: get(
+    "/v1/services",
+    "all services",
+    messages.nothing,
+    messages.list(messages.serviceStatus),
+    (backend) => good(backend.status().services),
   ),
   service: get(
     "/v1/services/:service",
     "one service: handlers, connections, last events, and why it is as it is",
-    service,
+    messages.service,
     messages.serviceDetail,
     (backend, { service: name }) => backend.service(name),
   ),
-  handlers: get("/v1/handlers", "all handlers", none, z.array(messages.handlerEntry), (backend) =>
-    good(backend.handlers()),
+  handlers: get(
+    "/v1/handlers",
+    "all handlers",
+    messages.nothing,
+    messages.list(messages.handlerEntry),
+    (backend) => good(backend.handlers()),
   ),
   connections: get(
     "/v1/connections",
     "all open connections, as far as tinetd or the kernel knows them",
-    none,
-    z.array(messages.connectionEntry),
+    messages.nothing,
+    messages.list(messages.connectionEntry),
     (backend) => good(backend.connections()),
   ),
   config: get(
     "/v1/config",
     "the configuration in force; values of environments are hidden",
-    none,
-    z.record(z.string(), z.unknown()),
+    messages.nothing,
+    messages.object,
     (backend) => good(backend.config()),
   ),
-  start: post("/v1/services/:service/start", "listen", service, nothing, (backend, { service: name }) =>
-    backend.start(name),
+  start: post(
+    "/v1/services/:service/start",
+    "listen",
+    messages.service,
+    messages.nothing,
+    (backend, { service: name }) => backend.start(name),
   ),
   stop: post(
     "/v1/services/:service/stop",
     "stop listening, and stop the handlers",
-    service.extend(drain),
-    nothing,
+    messages.stop,
+    messages.nothing,
     (backend, { service: name, ...how }) => backend.stop(name, how),
   ),
   restart: post(
     "/v1/services/:service/restart",
     "stop, and start again",
-    service.extend(drain),
-    nothing,
+    messages.stop,
+    messages.nothing,
     (backend, { service: name, ...how }) => backend.restart(name, how),
   ),
   pause: post(
     "/v1/services/:service/pause",
     "accept nobody, and keep the sockets with who waits there",
-    service.extend({
-      max_wait_ms: number.optional().meta({ description: "resume by itself after so long, in milliseconds" }),
-    }),
-    nothing,
+    messages.pause,
+    messages.nothing,
     (backend, { service: name, max_wait_ms }) => backend.pause(name, { maxWaitMs: max_wait_ms ?? null }),
   ),
-  resume: post("/v1/services/:service/resume", "go on", service, nothing, (backend, { service: name }) =>
-    backend.resume(name),
+  resume: post(
+    "/v1/services/:service/resume",
+    "go on",
+    messages.service,
+    messages.nothing,
+    (backend, { service: name }) => backend.resume(name),
   ),
   killHandler: remove(
     "/v1/handlers/:pid",
     "end one handler",
-    z.object({ pid: number }),
-    nothing,
+    messages.handler,
+    messages.nothing,
     (backend, target) => backend.kill(target),
   ),
   killConnection: remove(
     "/v1/connections/:connection",
     "end one connection",
-    z.object({ connection: number }),
-    nothing,
+    messages.connection,
+    messages.nothing,
     (backend, target) => backend.kill(target),
   ),
   reload: post(
     "/v1/reload",
     "read the configuration again; answers when all that it changes is done",
-    z.object({ dry_run: flag.meta({ description: "only say what would change" }) }),
+    messages.reload,
     messages.plan,
     (backend, { dry_run }) => backend.reload({ dryRun: dry_run }),
   ),
   upgrade: post(
     "/v1/upgrade",
     "execute the installed version in place of this one",
-    none,
-    upgraded,
+    messages.nothing,
+    messages.upgraded,
     (backend) => backend.upgrade(),
   ),
-  shutdown: post("/v1/shutdown", "end the daemon", z.object(drain), nothing, (backend, how) =>
+  shutdown: post("/v1/shutdown", "end the daemon", messages.shutdown, messages.nothing, (backend, how) =>
     backend.shutdown(how),
   ),
 } satisfies Record<string, Route>;

@@ -4,12 +4,11 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { z } from "zod";
 import { type BoundListener, closeListener } from "../net/listen.ts";
 import type { Clock } from "../util/clock.ts";
 import { acceptCallers, type Call, type CallerWorld } from "./callers.ts";
 import { matchRoute } from "./match.ts";
-import type { Failure } from "./messages.ts";
+import { type Failure, object } from "./messages.ts";
 import type { Role } from "./roles.ts";
 import { type Backend, type PlainRoute, plainRoutes, type Route, statusOf } from "./routes.ts";
 import { isStream, streamEvents } from "./stream.ts";
@@ -138,7 +137,9 @@ function mayCall(role: Role, needed: Role): boolean {
   return role === "operate" || needed === "read";
 }
 
-function inputProblem(route: Route, input: Record<string, unknown>, error: z.ZodError): string {
+type InputError = NonNullable<ReturnType<Route["input"]["safeParse"]>["error"]>;
+
+function inputProblem(route: Route, input: Record<string, unknown>, error: InputError): string {
   const [issue] = error.issues;
   const name = issue?.path.join(".") ?? "";
   return `${route.path}: ${name}: ${JSON.stringify(input[name]) ?? "nothing"}: ${issue?.message ?? "invalid"}`;
@@ -155,7 +156,7 @@ async function readBody(request: IncomingMessage): Promise<Record<string, unknow
       chunks.push(chunk as Buffer);
     }
     if (length === 0) return {};
-    const parsed = z.record(z.string(), z.unknown()).safeParse(JSON.parse(Buffer.concat(chunks).toString()));
+    const parsed = object.safeParse(JSON.parse(Buffer.concat(chunks).toString()));
     return parsed.success ? parsed.data : null;
   } catch {
     // Broken off, or no JSON.

@@ -4,11 +4,12 @@ import type {
   ConnectionEntry,
   HandlerEntry,
   LoggedEvent,
+  Nothing,
   Plan,
   ServiceDetail,
   Status,
 } from "../control/messages.ts";
-import type { Backend, Nothing, Outcome, Refusal } from "../control/routes.ts";
+import type { Backend, Outcome, Refusal } from "../control/routes.ts";
 import { type Feed, loggedEvent } from "../log/feed.ts";
 import { usageOf } from "../process/usage.ts";
 import type { Service } from "../service/service.ts";

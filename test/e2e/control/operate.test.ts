@@ -55,6 +55,7 @@ test("drained: nobody new comes in, and who is in may finish", async () => {
     return answer;
   });
   await rig.event("service.state", { state: "stopped" });
+  expect(await statusOf(rig)).toMatchObject({ listeners: [], connections: 1 });
   await expect(connect(port)).rejects.toThrow("ECONNREFUSED");
   expect(await client.command("echo still")).toBe("still");
   expect(finished).toBe(false);
