@@ -40,9 +40,14 @@ export async function runForeground(
   const readyFd = readyDescriptor(options);
   const sys = context.sys();
   const inherited = inheritedSockets(context, sys, config);
-  const created = createLogger(logOptions(context, config, options));
+  const created = createLogger(
+    { sys, clock: systemClock, pid: process.pid },
+    logOptions(context, config, options),
+  );
   if (!created.ok) throw new CommandFailure(created.error);
   const logger = created.value;
+  // Not by Node's stderr, whose opening changes flags that handlers share.
+  if (logger.problem !== null) say(`tinetd: ${logger.problem}\n`);
   const pidFile = takePidFile(sys, context, options);
   const nothing = openSync("/dev/null", "r+");
   const daemon = new Daemon(
@@ -120,6 +125,15 @@ function readyDescriptor({ readyFd }: OptionValues): number | null {
   return fd;
 }
 
+/** To stderr, if there is one. */
+function say(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch {
+    // Nobody is there to be told.
+  }
+}
+
 /** @returns why that is not possible, or `null` */
 function tellReady(fd: number): string | null {
   try {
@@ -132,14 +146,14 @@ function tellReady(fd: number): string | null {
 }
 
 function logOptions(context: CliContext, config: Config, options: OptionValues): LogOptions {
-  const { level, format, destination } = config.daemon.log;
+  const { level, format, destination, addresses } = config.daemon.log;
   const chosen = typeof options.logFormat === "string" ? options.logFormat : format;
-  if (destination === "journal" || destination === "syslog")
-    throw new Error(`log destination ${destination}`);
   return {
     level: (typeof options.logLevel === "string" ? options.logLevel : level) as LogOptions["level"],
     format: chosen === "pretty" ? "pretty" : "json",
-    destination: typeof destination === "string" ? destination : destination.file,
+    destination,
+    addresses,
     colour: destination === "stderr" && context.stderrIsTerminal && !context.environment.NO_COLOR,
+    journalStream: context.environment.JOURNAL_STREAM,
   };
 }

@@ -20,7 +20,7 @@ export interface Availability {
 /** What is missing today, each by the part of the work that it comes with. */
 export const notAvailable: Availability = {
   daemon: {
-    operating: ["http", "log.addresses"],
+    operating: ["http"],
     admission: ["never_ban"],
   },
   service: {
@@ -55,12 +55,7 @@ export const notAvailable: Availability = {
     "cgroup limits": ["cgroup"],
   },
   listener: {},
-  values: {
-    systemd: [
-      ["daemon", "log.destination", "journal"],
-      ["daemon", "log.destination", "syslog"],
-    ],
-  },
+  values: {},
   endpoints: {},
   except: {},
 };

@@ -1,8 +1,9 @@
 /** Accepting, for the handoffs in which tinetd does it: a few connections a turn, each described and let in or not. */
 
-import { type Accepted, isSystemError } from "../native/sys.ts";
+import { cleanText } from "../log/clean.ts";
+import { type Accepted, isSystemError, type SocketAddress } from "../native/sys.ts";
 import { classifyAcceptError } from "../net/accept.ts";
-import { formatSocketAddress } from "../net/address.ts";
+import { type EndpointKind, formatSocketAddress } from "../net/address.ts";
 import type { WatchedEnd } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { unmap } from "../net/peer.ts";
@@ -93,12 +94,18 @@ export function remember(
   const unnamed = remote.family === "unix" && remote.path === null && credentials !== null;
   return {
     id,
-    remote: unnamed
-      ? `unix:pid=${credentials.pid},uid=${credentials.uid}`
-      : formatSocketAddress(listener.kind, remote),
+    remote: unnamed ? `unix:pid=${credentials.pid},uid=${credentials.uid}` : peerName(listener.kind, remote),
     local: formatSocketAddress(listener.kind, local),
     acceptedAt,
     traffic: null,
     end,
   };
+}
+
+/** The longest that there is: `sun_path` with its kind in front. */
+const longestName = 128;
+
+/** The path of a Unix peer is of its own choosing, newlines and all. */
+export function peerName(kind: EndpointKind, peer: SocketAddress): string {
+  return cleanText(formatSocketAddress(kind, peer), longestName);
 }

@@ -82,7 +82,7 @@ function plural(count: number, noun: string): string {
 }
 
 /** `0.2s`, `12s`, `3m20s`: as exact as a reader needs. */
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(ms < 1000 ? 3 : 1)}s`;
   const whole = Math.round(ms / 1000);
   return whole < 120 ? `${whole}s` : `${Math.floor(whole / 60)}m${whole % 60}s`;

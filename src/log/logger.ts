@@ -1,26 +1,49 @@
 /**
- * The only door to pino. Lines are written by a thread of the pool from a bounded buffer: a destination that is slow
- * or full makes lines drop, counted, and never makes the daemon wait.
+ * Where events become lines: which of them (level, floods), how much of a client's address, in what form and to which
+ * destination. The only door to pino.
  */
-import { closeSync, openSync } from "node:fs";
 import pino from "pino";
+import type { Clock, Timer } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { cleanFields } from "./clean.ts";
 import { describe, levelOf } from "./describe.ts";
+import { type Destination, type Entry, type LogLevel, logLevels, severityOf } from "./destination.ts";
+import { type DatagramSys, Datagrams } from "./destinations/datagrams.ts";
+import { encodeJournal, isJournalStream, journalSocket } from "./destinations/journal.ts";
+import { Lines, openLogFile } from "./destinations/lines.ts";
+import { encodeSyslog, syslogSocket } from "./destinations/syslog.ts";
 import type { DaemonEvent, Emit } from "./events.ts";
+import { describeSummary, FloodGate } from "./flood.ts";
 import { prettyLine } from "./pretty.ts";
+import { type AddressChoice, hidePeers } from "./privacy.ts";
 
 export interface LogOptions {
-  level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+  level: LogLevel;
+  /** Of lines; the journal and syslog have forms of their own. */
   format: "json" | "pretty";
-  /** `"stderr"` or the absolute path of a file that is appended to. */
-  destination: string;
   colour: boolean;
+  /** `file` is an absolute path, appended to. */
+  destination: "stderr" | "journal" | "syslog" | { file: string };
+  addresses: AddressChoice;
+  /** $JOURNAL_STREAM. */
+  journalStream: string | undefined;
+}
+
+export interface LogWorld {
+  sys: DatagramSys;
+  clock: Clock;
+  /** Ours, which syslog has in every line. */
+  pid: number;
+  /** Where the journal and syslog listen, if not where they always do. */
+  sockets?: { journal: string; syslog: string };
 }
 
 export interface Logger {
   emit: Emit;
   /** An exception that nobody expected: with its stack, for a report. */
   bug(error: unknown): void;
+  /** What nobody was there to take when the logger was made; it may come. */
+  readonly problem: string | null;
   /** Closes and opens the file again, after it was rotated. */
   reopen(): void;
   /** Waits until what is buffered has been written, or cannot be. @returns as `close` */
@@ -32,105 +55,111 @@ export interface Logger {
   close(): Promise<boolean>;
 }
 
-/** Lines that wait for a stalled destination take at most this much memory; the rest is dropped and counted. */
-const mostBufferedBytes = 1024 * 1024;
-
-const closeTimeoutMs = 1_000;
-const fileMode = 0o640;
+/** No text in a line is longer. A handler's lines are cut before (process/stderr.ts), a path of a socket has 108 bytes. */
+const longestText = 2_000;
 
 /** @returns why the file cannot be written to, if so */
-export function createLogger(options: LogOptions): Result<Logger, string> {
-  // Tried here, because the destination opens it later and would tell nobody.
-  const problem = options.destination === "stderr" ? null : openProblem(options.destination);
-  if (problem !== null) return err(`cannot log to ${options.destination}: ${problem}`);
-  const destination = pino.destination({
-    dest: options.destination === "stderr" ? 2 : options.destination,
-    append: true,
-    mkdir: false,
-    mode: fileMode,
-    sync: false,
-    minLength: 0,
-    maxLength: mostBufferedBytes,
-  });
-  let dropped = 0;
-  /** Something is on its way to the destination. */
-  let writing = false;
-  /** Nobody reads it any more, or we have closed it. */
-  let closed = false;
-  destination.on("drop", () => {
-    dropped += 1;
-  });
-  // A destination that fails (a closed pipe, a full disk) must not end the daemon: what could not be written is lost.
-  destination.on("error", (error: NodeJS.ErrnoException) => {
-    dropped += 1;
-    writing = false;
-    closed ||= error.code === "EPIPE";
-  });
-  destination.on("drain", () => {
-    writing = false;
-  });
-  const stream = {
-    write(line: string) {
-      if (closed) return;
-      writing = true;
-      destination.write(options.format === "json" ? line : prettyLine(line, options.colour));
-    },
+export function createLogger(world: LogWorld, options: LogOptions): Result<Logger, string> {
+  const opened = openDestination(world, options);
+  if (!opened.ok) return opened;
+  const { destination, problem } = opened.value;
+  const { clock } = world;
+  const least = logLevels.indexOf(options.level);
+  const gate = new FloodGate();
+  let timer: Timer | null = null;
+
+  const fitToLog = (event: DaemonEvent) => hidePeers(options.addresses, cleanFields(event, longestText));
+  const summarise = () => {
+    timer?.cancel();
+    timer = null;
+    for (const summary of gate.summaries(clock.now())) {
+      const event = fitToLog(summary.event);
+      destination.write({
+        level: levelOf(event),
+        fields: { ...event, suppressed: summary.suppressed },
+        msg: describeSummary({ ...summary, event }),
+      });
+    }
   };
+  return ok({
+    emit(raised: DaemonEvent) {
+      const level = levelOf(raised);
+      if (logLevels.indexOf(level) < least) return;
+      const now = clock.now();
+      if (!gate.admit(raised, now)) {
+        // Only while something is held back: a daemon with nothing to do does not wake up.
+        if (gate.due !== null) timer ??= clock.after(gate.due - now, summarise);
+        return;
+      }
+      const event = fitToLog(raised);
+      destination.write({ level, fields: event, msg: describe(event) });
+    },
+    bug: (error) =>
+      destination.write({ level: "error", fields: { err: error }, msg: `internal error: ${error}` }),
+    problem,
+    reopen: () => destination.reopen(),
+    flush: () => destination.flush(),
+    close() {
+      summarise();
+      return destination.close();
+    },
+  });
+}
+
+type Opened = Result<{ destination: Destination; problem: string | null }, string>;
+
+function openDestination({ sys, clock, pid, sockets }: LogWorld, options: LogOptions): Opened {
+  switch (options.destination) {
+    case "stderr": {
+      const marked = isJournalStream(2, options.journalStream);
+      const format = marked ? withSeverity(formatter(options)) : formatter(options);
+      return ok({ destination: new Lines({ fd: 2, path: null }, format, clock), problem: null });
+    }
+    case "journal":
+      return ok(reach("the journal", sockets?.journal ?? journalSocket, encodeJournal));
+    case "syslog":
+      return ok(
+        reach("syslog", sockets?.syslog ?? syslogSocket, (entry) => encodeSyslog(entry, clock.wall(), pid)),
+      );
+    default: {
+      const { file } = options.destination;
+      const target = openLogFile(file);
+      if (!target.ok) return err(`cannot log to ${file}: ${target.error}`);
+      return ok({ destination: new Lines(target.value, formatter(options), clock), problem: null });
+    }
+  }
+
+  function reach(what: string, path: string, encode: (entry: Entry) => Uint8Array) {
+    const destination = new Datagrams(sys, clock, path, encode);
+    const code = destination.connect();
+    const problem =
+      code === null ? null : `cannot log to ${what}: ${path}: ${code}; lines are lost until it is there`;
+    return { destination, problem };
+  }
+}
+
+/** An entry as a line of JSON, or for people. */
+function formatter({ format, colour }: LogOptions): (entry: Entry) => string {
+  let line = "";
   const logger = pino(
     {
-      level: options.level,
+      level: "trace",
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    stream,
+    {
+      write(text: string) {
+        line = text;
+      },
+    },
   );
-  const flush = async () => !writing || (await settled(destination));
-  return ok({
-    emit(event: DaemonEvent) {
-      const level = levelOf(event);
-      if (!logger.isLevelEnabled(level)) return;
-      logger[level](event, describe(event));
-      if (dropped > 0) {
-        const count = dropped;
-        dropped = 0;
-        logger.warn({ dropped: count }, `${count} log lines dropped: the destination does not keep up`);
-      }
-    },
-    bug: (error) => logger.error({ err: error }, `internal error: ${String(error)}`),
-    reopen: () => {
-      if (options.destination !== "stderr") destination.reopen();
-    },
-    flush,
-    async close() {
-      const written = await flush();
-      closed = true;
-      // Or pino would flush it at exit, which tries again for ever, also where nobody is left to read.
-      destination.destroy();
-      return written;
-    },
-  });
+  return ({ level, fields, msg }) => {
+    logger[level](fields, msg);
+    return format === "json" ? line : prettyLine(line, colour);
+  };
 }
 
-function openProblem(path: string): string | null {
-  try {
-    closeSync(openSync(path, "a", fileMode));
-    return null;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error);
-  }
+function withSeverity(format: (entry: Entry) => string): (entry: Entry) => string {
+  return (entry) => `<${severityOf(entry.level)}>${format(entry)}`;
 }
-
-/** Resolves when all is written or a write has failed, with `false` when neither happens. */
-function settled(destination: SonicBoom): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), closeTimeoutMs);
-    const done = () => {
-      clearTimeout(timer);
-      resolve(true);
-    };
-    destination.once("drain", done).once("error", done);
-  });
-}
-
-type SonicBoom = ReturnType<typeof pino.destination>;

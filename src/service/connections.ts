@@ -1,11 +1,10 @@
 /** What a service says and counts of its connections, from being let in or turned away to their end. */
 import type { ServiceConfig } from "../config/config.ts";
-import { remember } from "../handoff/accept.ts";
+import { peerName, remember } from "../handoff/accept.ts";
 import type { Connection, Incoming } from "../handoff/handoff.ts";
 import { describeTraffic } from "../handoff/traffic.ts";
 import type { RefusalReason } from "../log/events.ts";
 import type { Fd } from "../native/sys.ts";
-import { formatSocketAddress } from "../net/address.ts";
 import type { Bytes } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { unmap } from "../net/peer.ts";
@@ -124,7 +123,7 @@ export class Connections {
     if (message === null) return;
     for (const fd of message.fds) sys.close(fd);
     const { canonical: local, kind } = listener;
-    const remote = message.from === null ? local : formatSocketAddress(kind, unmap(message.from));
+    const remote = message.from === null ? local : peerName(kind, unmap(message.from));
     this.turnAway(remote, local, "error", `datagram of ${message.length} bytes dropped: ${why}`);
   }
 }

@@ -64,7 +64,7 @@ export const daemonKeys = {
         example: "warn",
       }),
       format: key(words("json", "pretty"), {
-        description: "One JSON object per line, or text for people.",
+        description: "Of lines on stderr or in a file: a JSON object, or text for people.",
         default: "json",
         example: "pretty",
       }),

@@ -1,5 +1,5 @@
 import { expect, describe as group, test } from "vitest";
-import { cleanText } from "../../../src/log/clean.ts";
+import { cleanFields, cleanText } from "../../../src/log/clean.ts";
 import { describe, levelOf } from "../../../src/log/describe.ts";
 import { prettyLine } from "../../../src/log/pretty.ts";
 
@@ -32,4 +32,11 @@ test("a pretty line has time, level where it matters, sentence", () => {
   const line = (level: string) => JSON.stringify({ time: "2026-01-02T03:04:05.678Z", level, msg: "hello" });
   expect(prettyLine(line("info"), false)).toBe("03:04:05 hello\n");
   expect(prettyLine(line("warn"), true)).toBe("03:04:05 \u001b[33mwarn: hello\u001b[0m\n");
+});
+
+test("of the fields of an event only those that need it are changed", () => {
+  const fields = { event: "x", text: "a\u001bb", pid: 1, long: "y".repeat(11) };
+  expect(cleanFields(fields, 10)).toEqual({ event: "x", text: "a?b", pid: 1, long: "yyyyyyyyyy..." });
+  const clean = { event: "x", pid: 1 };
+  expect(cleanFields(clean, 10)).toBe(clean);
 });
