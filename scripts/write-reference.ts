@@ -1,8 +1,12 @@
-/** Writes docs/reference.md from the schema: `npx tsx scripts/write-reference.ts`. A unit test checks that it is current. */
-import { mkdirSync, writeFileSync } from "node:fs";
+/**
+ * Writes docs/reference.md from the schema, and docs/events.md from the catalogue of events:
+ * `npx tsx scripts/write-reference.ts`. Unit tests check that they are current.
+ */
+import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { referenceMarkdown } from "../src/config/docs.ts";
+import { eventsMarkdown } from "../src/log/docs.ts";
 
-const target = resolve(import.meta.dirname, "../docs/reference.md");
-mkdirSync(resolve(target, ".."), { recursive: true });
-writeFileSync(target, referenceMarkdown());
+const docs = resolve(import.meta.dirname, "../docs");
+writeFileSync(resolve(docs, "reference.md"), referenceMarkdown());
+writeFileSync(resolve(docs, "events.md"), eventsMarkdown());

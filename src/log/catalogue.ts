@@ -1,0 +1,171 @@
+/**
+ * What each event and each of its fields means, for docs/events.md. The compiler sees to it that none is left out, and
+ * that a field which may be absent is said to be.
+ */
+import type { DaemonEvent, EventName } from "./events.ts";
+
+type EventOf<N extends EventName> = Extract<DaemonEvent, { event: N }>;
+type FieldOf<N extends EventName> = N extends EventName ? Exclude<keyof EventOf<N>, "event"> & string : never;
+export type FieldName = FieldOf<EventName>;
+
+/** Whether an event always has a field. */
+type Presence<E, K extends keyof E> = undefined extends E[K] ? "sometimes" : "always";
+
+type Catalogue = {
+  readonly [N in EventName]: {
+    readonly level: string;
+    readonly about: string;
+    readonly fields: { readonly [K in FieldOf<N>]-?: Presence<EventOf<N>, K & keyof EventOf<N>> };
+  };
+};
+
+export const catalogue: Catalogue = {
+  "daemon.ready": {
+    level: "info",
+    about: "Every bind has been tried once.",
+    fields: {
+      pid: "always",
+      version: "always",
+      services: "always",
+      listeners: "always",
+      failed: "always",
+      max_connections: "always",
+      unknown: "sometimes",
+    },
+  },
+  "daemon.reload": {
+    level: "error",
+    about: "A reload has failed; everything is as it was.",
+    fields: { error: "always" },
+  },
+  "daemon.upgrade": {
+    level: "error",
+    about: "An upgrade has failed; the daemon goes on as it was.",
+    fields: { error: "always" },
+  },
+  "daemon.shutdown": { level: "info", about: "The daemon is told to end.", fields: { reason: "always" } },
+  "service.listening": {
+    level: "info",
+    about: "A listener is bound.",
+    fields: { service: "always", address: "always", backlog: "always" },
+  },
+  "service.failed": {
+    level: "error",
+    about: "A listener cannot be bound, or (without `address`) the service cannot run.",
+    fields: { service: "always", reason: "always", address: "sometimes", retry_ms: "always" },
+  },
+  "service.recovered": {
+    level: "info",
+    about: "What had failed works again.",
+    fields: { service: "always", address: "sometimes" },
+  },
+  "service.state": {
+    level: "info; debug for `listening` and `active`, warn for `limited` and `failed`",
+    about: "The service is in another state.",
+    fields: { service: "always", state: "always", reason: "sometimes", until_ms: "sometimes" },
+  },
+  "connection.accepted": {
+    level: "info",
+    about: "A client was let in.",
+    fields: { service: "always", connection: "always", remote: "always", local: "always" },
+  },
+  "connection.refused": {
+    level: "warn; error for the reason `error`",
+    about: "A client was not let in, or could not be served.",
+    fields: {
+      service: "always",
+      connection: "sometimes",
+      reason: "always",
+      remote: "always",
+      local: "always",
+      error: "sometimes",
+    },
+  },
+  "connection.closed": {
+    level: "info",
+    about: "A connection that was let in has ended.",
+    fields: {
+      service: "always",
+      connection: "always",
+      pid: "always",
+      remote: "always",
+      code: "always",
+      signal: "always",
+      duration_ms: "always",
+      bytes_in: "sometimes",
+      bytes_out: "sometimes",
+      datagrams_in: "sometimes",
+      datagrams_out: "sometimes",
+      datagrams_dropped: "sometimes",
+      error: "sometimes",
+    },
+  },
+  "handler.started": {
+    level: "info",
+    about: "A handler was started; with `connection` if it has only that one.",
+    fields: { service: "always", pid: "always", connection: "sometimes" },
+  },
+  "handler.ready": {
+    level: "info",
+    about: "A worker has said that it can serve.",
+    fields: { service: "always", pid: "always", duration_ms: "always" },
+  },
+  "handler.exited": {
+    level: "info",
+    about: "A handler has ended.",
+    fields: {
+      service: "always",
+      pid: "always",
+      code: "always",
+      signal: "always",
+      duration_ms: "always",
+      user_ms: "always",
+      system_ms: "always",
+      max_rss_kb: "always",
+    },
+  },
+  "handler.stopping": {
+    level: "info",
+    about: "A handler is told to end.",
+    fields: { service: "always", pid: "always", reason: "always", signal: "always" },
+  },
+  "handler.stderr": {
+    level: "info; warn for lines that were dropped",
+    about: 'A handler has written a line, with `stderr = "log"`.',
+    fields: { service: "always", pid: "always", text: "always", dropped: "sometimes" },
+  },
+};
+
+export const fieldMeanings: Readonly<Record<FieldName, string>> = {
+  service: "its name",
+  connection: "its number, which no other has",
+  pid: "of the handler (in `daemon.ready` of the daemon); null for a connection that came to none",
+  remote: "the client, `tcp://192.0.2.1:50123` or `unix:...`, as far as `log.addresses` tells it",
+  local: "where the client connected to",
+  address: "of the listener",
+  reason: "of a refusal one word; else a sentence",
+  error: "what went wrong",
+  code: "exit status; null if a signal was the end",
+  signal: "its name, `SIGTERM`; null if there was none",
+  duration_ms: "from the start or the accept on",
+  bytes_in: "what the client has sent",
+  bytes_out: "what the client was sent",
+  datagrams_in: "of a flow on UDP",
+  datagrams_out: "of a flow on UDP",
+  datagrams_dropped: "of a flow on UDP, in either direction",
+  user_ms: "processor time",
+  system_ms: "processor time in the kernel",
+  max_rss_kb: "the most memory that it had, in KiB; null if no more than the daemon",
+  state: "as in `tinetd status`",
+  until_ms: "for how long, if it ends by itself",
+  retry_ms: "when it is tried again; null: not by itself",
+  backlog: "how many may wait there",
+  text: "the line, cut to 1024 characters and cleaned",
+  dropped: "so many lines were not kept",
+  version: "of the daemon",
+  services: "how many there are",
+  listeners: "how many are bound",
+  failed: "how many services lack a listener, or cannot run",
+  max_connections: "how many connections there may be, for all services",
+  unknown: "sockets that the daemon was given and nobody declares; they were closed",
+};
