@@ -122,7 +122,7 @@ export function createProxy(host: HandoffHost): Handoff {
   function start(): void {
     if (starting) return;
     starting = true;
-    upstream.refresh();
+    upstream.prepare();
     const started = launchOne(host, startProxy, null);
     starting = false;
     retry?.cancel();

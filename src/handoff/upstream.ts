@@ -3,8 +3,9 @@
  * while, since a daemon may be ready in its own eyes a moment before it listens, or open its socket anew.
  */
 
-import type { Fd } from "../native/sys.ts";
+import { type Fd, isSystemError } from "../native/sys.ts";
 import type { Endpoint } from "../net/address.ts";
+import { clearPath, type NodeSys } from "../net/node.ts";
 import { Target, type TargetWorld } from "../net/target.ts";
 import type { Timer } from "../util/clock.ts";
 import { err, type Result } from "../util/result.ts";
@@ -16,8 +17,11 @@ const shortestPauseMs = 10;
 const longestPauseMs = 250;
 
 export interface Upstream {
-  /** A daemon has been started: what is known of its address may have changed. */
-  refresh(): void;
+  /**
+   * A daemon is about to be started. Its address may have changed, if it is a name, and the node of a Unix socket may
+   * stand in its way, left by one that was killed: not every daemon removes that by itself.
+   */
+  prepare(): void;
   /**
    * @param done gets the connected descriptor, which is then the caller's, or why there is none; may be called before
    *   this returns
@@ -26,11 +30,14 @@ export interface Upstream {
   connect(done: (outcome: Result<Fd, string>) => void): () => void;
 }
 
-export function createUpstream(world: TargetWorld, endpoint: Endpoint): Upstream {
+export function createUpstream(world: TargetWorld & { sys: NodeSys }, endpoint: Endpoint): Upstream {
   const { clock } = world;
   const target = new Target(world, endpoint);
   return {
-    refresh: () => target.refresh(),
+    prepare() {
+      target.refresh();
+      if (endpoint.kind === "unix" && !endpoint.path.startsWith("@")) removeStale(world.sys, endpoint.path);
+    },
     connect(done) {
       const until = clock.now() + patienceMs;
       let pauseMs = shortestPauseMs;
@@ -53,4 +60,13 @@ export function createUpstream(world: TargetWorld, endpoint: Endpoint): Upstream
       };
     },
   };
+}
+
+/** What is no stale node, or cannot be removed, is left to the daemon to complain of. */
+function removeStale(sys: NodeSys, path: string): void {
+  try {
+    clearPath(sys, "unix", path);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
 }

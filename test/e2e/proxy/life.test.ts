@@ -255,6 +255,18 @@ test("a daemon that stops listening and ends while it is being connected to: the
   expect(await statusOf(rig)).toMatchObject({ refused: {} });
 });
 
+test("the socket of a daemon that was killed is not in the way of the next", async () => {
+  await using rig = await startProxy({ words: () => ["timid"] });
+  const port = await rig.port("it");
+  const first = await connect(port);
+  const pid = Number(await first.command("pid"));
+  process.kill(pid, "SIGKILL");
+  await rig.event("handler.exited", { pid });
+  await using next = await connect(port);
+  expect(await next.command("hello")).toBe("hello");
+  expect(await statusOf(rig)).toMatchObject({ spawned: 2, start_failures: 0 });
+});
+
 test("workers.min is kept running, also when nobody comes, and started again when it fails", async () => {
   await using rig = await startProxy({ keys: 'workers = { min = 1 }\nidle_timeout = "50ms"' });
   const ready = await rig.event("handler.ready");

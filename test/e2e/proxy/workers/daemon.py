@@ -9,6 +9,7 @@ ADDRESS is a path, @NAME (abstract) or HOST:PORT. Words:
     stop-gate=FIFO  ends, when told to, only when somebody has opened FIFO for writing
     header          every connection begins with a PROXY header
     deaf            never listens
+    timid           leaves a file alone that is where its socket should be, and ends
     flash           exits at once
     bye             says "bye" to everybody before it ends
 
@@ -39,7 +40,7 @@ def listen(address):
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((host, int(port)))
     else:
-        if not address.startswith("@") and os.path.exists(address):
+        if not address.startswith("@") and os.path.exists(address) and "timid" not in words:
             os.unlink(address)
         server = socket.socket(socket.AF_UNIX)
         server.bind(address.replace("@", "\0"))
