@@ -5,11 +5,12 @@
 import { Argument, Command, InvalidArgumentError } from "commander";
 import type { Benchmark } from "./benchmark.ts";
 import { listen } from "./listen/listen.ts";
+import { pass } from "./pass/pass.ts";
 import { formatJson, formatTable } from "./report.ts";
 import { spawn } from "./spawn/spawn.ts";
 import { stdio } from "./stdio/stdio.ts";
 
-const benchmarks: readonly Benchmark[] = [stdio, listen, spawn];
+const benchmarks: readonly Benchmark[] = [stdio, listen, pass, spawn];
 
 const most = { rounds: 1000, seconds: 60 };
 
