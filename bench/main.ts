@@ -4,13 +4,15 @@
  */
 import { Argument, Command, InvalidArgumentError } from "commander";
 import type { Benchmark } from "./benchmark.ts";
+import { idle } from "./idle/idle.ts";
 import { listen } from "./listen/listen.ts";
 import { pass } from "./pass/pass.ts";
 import { formatJson, formatTable } from "./report.ts";
+import { sampling } from "./sampling/sampling.ts";
 import { spawn } from "./spawn/spawn.ts";
 import { stdio } from "./stdio/stdio.ts";
 
-const benchmarks: readonly Benchmark[] = [stdio, listen, pass, spawn];
+const benchmarks: readonly Benchmark[] = [stdio, listen, pass, spawn, sampling, idle];
 
 const most = { rounds: 1000, seconds: 60 };
 
