@@ -141,10 +141,12 @@ interface Answer {
   reused: boolean;
 }
 
-/** @throws if the connection is refused or reset */
+/** @throws if the connection is refused or reset, or nobody answers within 20 seconds */
 async function ask(port: number, agent: Agent | false = false): Promise<Answer> {
   const [request, response] = await new Promise<[ClientRequest, IncomingMessage]>((resolve, reject) => {
-    const request = get({ host: "127.0.0.1", port, agent }, (response) => resolve([request, response]));
+    const request = get({ host: "127.0.0.1", port, agent, signal: AbortSignal.timeout(20_000) }, (response) =>
+      resolve([request, response]),
+    );
     request.on("error", reject);
   });
   return { status: response.statusCode, body: await text(response), reused: request.reusedSocket };

@@ -16,10 +16,14 @@ export interface RunOptions {
   account?: { uid: number; gid: number };
 }
 
+/** A client that waits in vain is ended, so that its test fails before the runner's own time is up. */
+const patienceMs = 60_000;
+
 /** Runs a program to its end, whatever its exit status, with nothing to read. */
 export async function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const child = spawn(file, args, {
     stdio: ["ignore", "pipe", "pipe"],
+    timeout: patienceMs,
     env: { PATH: process.env.PATH, LANG: "C.UTF-8", ...options.environment },
     ...options.account,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -56,25 +56,27 @@ possible("the next client wakes it again after it was idle", async () => {
 });
 
 possible("transfers outlive the process that took their requests", async () => {
-  // It waits for a second for requests. The client of this transfer answers only after that.
+  // It waits for a second for requests. The client of this transfer answers only when the one after it has ended, too.
   await using rig = await startTftpd({ '"--secure"': '"--secure", "--timeout", "1"' });
   const binary = readFileSync(join(rig.directory, "root", "deeper", "binary"));
   await using client = await datagramClient();
-
   await client.send(await rig.port("tftp"), "\0\x01deeper/binary\0octet\0");
   const { port } = await client.receive();
-  expect(await rig.event("handler.exited")).toMatchObject({ code: 0 });
+  const exited = await rig.event("handler.exited");
+  expect(exited).toMatchObject({ code: 0, signal: null });
+  await getText(rig);
+  const next = await rig.event("handler.exited", {}, { after: exited });
 
   for (let block = 1; block < 5; block++) {
     await client.send(port, Buffer.from([0, 4, 0, block]));
-    const next = await dataOf(client, block + 1);
-    expect(next.equals(binary.subarray(block * 512, (block + 1) * 512))).toBe(true);
+    const data = await dataOf(client, block + 1);
+    expect(data.equals(binary.subarray(block * 512, (block + 1) * 512))).toBe(true);
   }
   await client.send(port, "\0\x05\0\0enough\0");
 
-  const first = await expectGone(rig, "tftp");
-  await getText(rig);
-  await expectGone(rig, "tftp", first);
+  const gone = await expectGone(rig, "tftp");
+  expect(gone.exited).toBe(exited);
+  expect((await expectGone(rig, "tftp", gone)).exited).toBe(next);
 });
 
 function startTftpd(changes: Readonly<Record<string, string>>): Promise<Rig> {

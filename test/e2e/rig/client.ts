@@ -49,9 +49,12 @@ export async function ask(target: Target, text: string): Promise<string> {
 export interface DatagramClient extends AsyncDisposable {
   readonly socket: DatagramSocket;
   send(port: number, data: string | Uint8Array): Promise<void>;
-  /** The next datagram. */
+  /** The next datagram. Rejects after 20 seconds. */
   receive(): Promise<{ data: Buffer; port: number }>;
 }
+
+/** So that a test which waits in vain for a datagram fails, and ends its daemon, before the runner's own time is up. */
+const patienceMs = 20_000;
 
 export async function datagramClient(): Promise<DatagramClient> {
   const socket = createSocket("udp4");
@@ -65,7 +68,8 @@ export async function datagramClient(): Promise<DatagramClient> {
         socket.send(data, port, "127.0.0.1", (error) => (error === null ? resolve() : reject(error)));
       }),
     async receive() {
-      const { value } = await messages.next();
+      const timer = setTimeout(() => void messages.throw?.(new Error("no datagram within 20 s")), patienceMs);
+      const { value } = await messages.next().finally(() => clearTimeout(timer));
       const [data, { port }] = value;
       return { data, port };
     },
