@@ -81,6 +81,11 @@ function withoutEffect(service: ServiceConfig): { key: string; isSet: boolean; n
       needs: '`wake_on = "data"`',
     },
     {
+      key: "on_idle",
+      isSet: service.idleTimeout !== null || service.onIdle === "stop",
+      needs: "`idle_timeout`",
+    },
+    {
       key: "max_frozen",
       isSet: service.onIdle === "freeze" || service.maxFrozen === 3_600_000,
       needs: '`on_idle = "freeze"`',

@@ -38,13 +38,16 @@ export interface Handoff {
    * `failed`: with another status than 0, or by a signal.
    */
   gone(handler: HandlerRef, failed: boolean): void;
+  /** The `max_lifetime` of a handler that was started with `launch` is over. */
+  aged(handler: HandlerRef): void;
 }
 
 /** Of a handoff that keeps nothing of what came by a listener: all that waits, waits in the kernel. */
 export const keepsNothing: Pick<
   Handoff,
-  "readsOn" | "resume" | "closing" | "ready" | "connectionsOf" | "connections"
+  "readsOn" | "resume" | "closing" | "ready" | "aged" | "connectionsOf" | "connections"
 > = {
+  aged: (handler) => handler.stop("max_lifetime"),
   connectionsOf: () => null,
   connections: () => [],
   ready: () => {},
@@ -70,6 +73,14 @@ export interface HandlerRef {
   /** It was told to end, and has not yet. */
   readonly isStopping: boolean;
   stop(reason: string): void;
+  /**
+   * Holds it where it is, with all that a stop would reach. It has been ready.
+   * @param onSettled called at most once, perhaps before this returns: with `true` when nothing of it runs any more,
+   * with `false` if that could not be had and it goes on. Not called if it is thawed or stopped before.
+   */
+  freeze(onSettled: (frozen: boolean) => void): void;
+  /** It goes on, if it was frozen or about to be. */
+  thaw(): void;
 }
 
 /** What a service does for its handoff. */
@@ -131,6 +142,8 @@ export interface HandoffHost {
    * stirred since the last time where there are no connections to count.
    */
   isQuiet(listeners: readonly BoundListener[], workers: readonly HandlerRef[]): boolean;
+  /** The same without a look at the workers: whether they have stirred says nothing of those that are frozen. */
+  isDeserted(listeners: readonly BoundListener[]): boolean;
   /** How long each TCP connection at the service's listeners has carried nothing, in milliseconds, by SO_COOKIE. */
   tcpIdleMs(): ReadonlyMap<string, number>;
   /** Names of what waits at a listener, each the same for as long as it waits. */

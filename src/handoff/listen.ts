@@ -8,6 +8,7 @@ import type { BoundListener } from "../net/listen.ts";
 import { isEmptied } from "../net/waiting.ts";
 import type { Timer } from "../util/clock.ts";
 import { closeDoors, openDoors } from "./departure.ts";
+import { createFrost } from "./frost.ts";
 import {
   endedTooSoon,
   type HandlerRef,
@@ -19,6 +20,7 @@ import {
   type Start,
 } from "./handoff.ts";
 import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
+import { awaitLeave, tooOld } from "./old-age.ts";
 
 /** How often the queues are looked at while fewer workers run than may. */
 const sampleMs = 250;
@@ -28,26 +30,50 @@ interface Worker {
   /** What waited when it was started. */
   before: readonly string[];
   startedAt: number;
+  /** Its `max_lifetime` is over: gives up waiting for a moment in which it can go. */
+  aged: (() => void) | null;
 }
 
 export function createListen(host: HandoffHost): Handoff {
-  const { workers: limits, idleTimeout, restart } = host.config;
+  const { workers: limits, idleTimeout, onIdle, restart } = host.config;
   const workers = new Map<number, Worker>();
   let timer: Timer | null = null;
-  /** The workers were told to stop because nobody is there: no other is started before they have gone. */
-  let leaving = false;
+  /** Who was told to stop because nobody is there, with the door closed: no other is started before they have gone. */
+  const leaving = new Set<number>();
   /** A start tells its service, which may come back here before the worker is known. */
   let starting = false;
   /** Whether `workers.min` are to run: not after an end that `restart` leaves at that, until the next client. */
   let keeping = true;
-  const idle = idleTimeout === null || limits.min > 0 ? null : watchIdle(idleTimeout);
+  const mayRest = onIdle === "freeze" || limits.min === 0;
+  const idle = idleTimeout === null || !mayRest ? null : watchIdle(idleTimeout);
+  const frost = createFrost(host, {
+    settled: () => void (isQuiet() || wake()),
+    // Those that `workers.min` keeps stay as they are.
+    failed: () => (limits.min > 0 ? wake() : stopAll("idle_timeout")),
+    expired: () => (limits.min > 0 ? undefined : stopAll("max_frozen")),
+  });
 
   const waiting = () => host.listeners().flatMap((listener) => host.waiting(listener));
   const refs = () => [...workers.values()].map(({ ref }) => ref);
-  const isQuiet = () => host.isQuiet(host.listeners(), refs());
+  const isQuiet = () =>
+    frost.on ? host.isDeserted(host.listeners()) : host.isQuiet(host.listeners(), refs());
+
+  function readable(): void {
+    if (frost.on) wake();
+    else start();
+  }
+
+  /** All workers go on, whoever it is that is there: they share the sockets. */
+  function wake(): void {
+    frost.thaw();
+    host.rewatch();
+    sampleLater();
+    idle?.start();
+  }
 
   function start(): void {
     if (starting) return;
+    if (frost.on) wake();
     const listeners = host.listeners();
     const before = waiting();
     openDoors(
@@ -63,7 +89,8 @@ export function createListen(host: HandoffHost): Handoff {
     );
     starting = false;
     if (!started.ok) return;
-    workers.set(started.value.pid, { ref: started.value, before, startedAt: host.clock.now() });
+    const worker = { ref: started.value, before, startedAt: host.clock.now(), aged: null };
+    workers.set(started.value.pid, worker);
     keeping = true;
     host.rewatch();
     sampleLater();
@@ -72,7 +99,7 @@ export function createListen(host: HandoffHost): Handoff {
 
   function sampleLater(): void {
     timer?.cancel();
-    const mayGrow = !leaving && workers.size > 0 && workers.size < limits.max;
+    const mayGrow = leaving.size === 0 && !frost.on && workers.size > 0 && workers.size < limits.max;
     timer = mayGrow ? host.clock.after(sampleMs, sample) : null;
   }
 
@@ -97,46 +124,77 @@ export function createListen(host: HandoffHost): Handoff {
       timeoutMs,
       () => host.listeners(),
       () => isQuiet(),
-      leave,
+      () => {
+        if (onIdle === "stop") stopAll("idle_timeout");
+        else if (refs().every(({ wasReady }) => wasReady)) freeze();
+        else idle?.start();
+      },
     );
   }
 
-  /** The steps are those of departure.ts. */
-  function leave(): void {
-    closeDoors(host.sys, host.listeners());
-    if (!isQuiet()) {
-      openDoors(host.sys, host.listeners());
-      idle?.start();
-      return;
-    }
-    leaving = true;
-    timer?.cancel();
-    idle?.stop();
-    for (const ref of refs()) ref.stop("idle_timeout");
+  function stopAll(reason: string): void {
+    if (!leave(refs(), reason)) wake();
   }
 
-  function gone({ pid, wasReady }: HandlerRef, failed: boolean): void {
+  /** From now on the listeners are watched again: a knock wakes the workers, also while they are not quite frozen. */
+  function freeze(): void {
+    timer?.cancel();
+    idle?.stop();
+    frost.begin(refs().filter(({ isStopping }) => !isStopping));
+    if (frost.on) host.rewatch();
+    else idle?.start();
+  }
+
+  /** The steps are those of departure.ts. @returns false: somebody is there, and they stay */
+  function leave(some: readonly HandlerRef[], reason: string): boolean {
+    closeDoors(host.sys, host.listeners());
+    if (!isQuiet()) {
+      if (leaving.size === 0) openDoors(host.sys, host.listeners());
+      return false;
+    }
+    timer?.cancel();
+    if (some.length === workers.size) idle?.stop();
+    for (const ref of some) {
+      leaving.add(ref.pid);
+      frost.leave(ref);
+      ref.stop(reason);
+    }
+    host.rewatch();
+    return true;
+  }
+
+  /** The others go on, and a new one is started as it is for any that has ended. */
+  function aged(ref: HandlerRef): void {
+    const worker = workers.get(ref.pid);
+    if (worker !== undefined) worker.aged = awaitLeave(host, ref, () => isQuiet() && leave([ref], tooOld));
+  }
+
+  function gone(ref: HandlerRef, failed: boolean): void {
+    const { pid, wasReady } = ref;
     const worker = workers.get(pid);
     if (worker === undefined) return;
     workers.delete(pid);
+    frost.leave(ref);
+    worker.aged?.();
+    const left = leaving.delete(pid);
+    if (left && leaving.size === 0 && workers.size > 0) openDoors(host.sys, host.listeners());
     sampleLater();
     if (!wasReady) host.ended(endedTooSoon);
     if (workers.size > 0) return;
     idle?.stop();
     for (const listener of host.listeners()) host.repair(listener);
-    if (wasReady && !leaving) {
+    if (wasReady && !left) {
       host.ended(isEmptied(worker.before, waiting()) ? null : "the worker took nothing from its sockets");
     }
-    if (leaving) openDoors(host.sys, host.listeners());
-    leaving = false;
-    keeping = restart === "always" || (restart === "on-failure" && failed);
+    if (left) openDoors(host.sys, host.listeners());
+    keeping = restart === "always" || (restart === "on-failure" && failed) || worker.aged !== null;
     host.rewatch();
     keepWarm();
   }
 
   /** `workers.min` run also when nobody is there. */
   function keepWarm(): void {
-    while (keeping && host.mayGoOn() && !leaving && workers.size < limits.min) {
+    while (keeping && host.mayGoOn() && leaving.size === 0 && workers.size < limits.min) {
       const before = workers.size;
       start();
       // It could not be started: that is counted, and tried again when its wait is over.
@@ -147,10 +205,11 @@ export function createListen(host: HandoffHost): Handoff {
   return {
     ...keepsNothing,
     accepts: false,
-    readable: start,
+    readable,
     resume: keepWarm,
-    holds: () => workers.size > 0,
+    holds: () => workers.size > 0 && !frost.on,
     gone,
+    aged,
   };
 }
 

@@ -4,6 +4,8 @@ export interface Load {
   ready: boolean;
   blocked: boolean;
   retiring: boolean;
+  /** It is frozen: it takes a moment to wake it. */
+  frozen: boolean;
   connections: number;
   served: number;
 }
@@ -20,14 +22,22 @@ export function isFull(worker: Load, { connections, maxServed }: LoadLimits): bo
   return maxServed !== null && worker.served >= maxServed;
 }
 
-/** The ready worker with the fewest connections, the first of several; `null` if none has room. */
+/**
+ * The ready worker with the fewest connections, the first of several; one that is frozen only if all others are full.
+ * `null` if none has room.
+ */
 export function choose<Worker extends Load>(workers: readonly Worker[], limits: LoadLimits): Worker | null {
   let best: Worker | null = null;
   for (const worker of workers) {
     if (!worker.ready || worker.blocked || worker.retiring || isFull(worker, limits)) continue;
-    if (best === null || worker.connections < best.connections) best = worker;
+    if (best === null || isBetter(worker, best)) best = worker;
   }
   return best;
+}
+
+function isBetter(worker: Load, best: Load): boolean {
+  if (worker.frozen !== best.frozen) return best.frozen;
+  return worker.connections < best.connections;
 }
 
 /** How many more connections all of them together may be given now; infinite if a worker may have any number. */

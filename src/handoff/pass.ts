@@ -14,6 +14,7 @@ import { acceptWaiting, remember } from "./accept.ts";
 import { type Channel, type ChannelEvents, connectionMessage, type Outstanding } from "./channel.ts";
 import { NodeChannel } from "./channel-node.ts";
 import { SeqpacketChannel } from "./channel-seqpacket.ts";
+import { createFrost, type Frost } from "./frost.ts";
 import type {
   Connection,
   HandlerRef,
@@ -24,6 +25,7 @@ import type {
   Start,
 } from "./handoff.ts";
 import { endedTooSoon, keepsNothing, launchOne } from "./handoff.ts";
+import { tooOld } from "./old-age.ts";
 import { choose, isFull, type Load, roomOf } from "./pass-choice.ts";
 
 interface Passed {
@@ -44,6 +46,8 @@ class Worker implements Load {
   replaced = false;
   /** Its channel is of no use any more. */
   broken = false;
+  /** Its `max_lifetime` is over: it finishes what it has. */
+  aged = false;
   served = 0;
   /** It has received one at least. */
   received = false;
@@ -51,19 +55,30 @@ class Worker implements Load {
   readonly open = new Map<number, Passed>();
   readonly ref: HandlerRef;
   readonly channel: Channel;
+  readonly frost: Frost;
 
-  constructor(ref: HandlerRef, channel: Channel) {
+  constructor(ref: HandlerRef, channel: Channel, frostOf: (worker: Worker) => Frost) {
     this.ref = ref;
     this.channel = channel;
+    this.frost = frostOf(this);
+  }
+
+  get frozen(): boolean {
+    return this.frost.on;
   }
 
   get connections(): number {
     return this.open.size;
   }
 
-  /** It gets nothing new: it has been told to end, by whomever. */
-  get retiring(): boolean {
+  /** It has been told to end, by whomever. */
+  get leaving(): boolean {
     return this.replaced || this.broken || this.ref.isStopping;
+  }
+
+  /** It gets nothing new. */
+  get retiring(): boolean {
+    return this.leaving || this.aged;
   }
 }
 
@@ -81,6 +96,9 @@ export function createPass(host: HandoffHost): Handoff {
   const orphans: Passed[] = [];
   const ChannelKind = config.protocol === "node" ? NodeChannel : SeqpacketChannel;
 
+  /** It gets nothing new any more, and only finishes what it has. */
+  const isFinishing = ({ aged, served }: Worker) => aged || (maxServed !== null && served >= maxServed);
+  const counted = () => [...workers.values()].filter((worker) => !isFinishing(worker)).length;
   const pick = () => choose([...workers.values()], limits);
   const mayTake = () => orphans.length === 0 && pick() !== null;
   /** While starts fail, no worker is to be expected: with `on_limit = "refuse"` clients are told so. */
@@ -124,14 +142,19 @@ export function createPass(host: HandoffHost): Handoff {
     passed.worker = worker;
     worker.served += 1;
     worker.idleTimer?.cancel();
+    worker.frost.thaw();
     worker.ref.worked();
     return true;
   }
 
   function startIfNeeded(): void {
     if (!host.mayStart()) return;
-    const all = [...workers.values()];
-    if (all.length < max && all.every((worker) => worker.ready || worker.retiring)) start();
+    if (hasPlace() && [...workers.values()].every((worker) => worker.ready || worker.retiring)) start();
+  }
+
+  /** Those that finish are replaced before they have gone, for that may take long: but never more than `max` of them. */
+  function hasPlace(): boolean {
+    return counted() < max && workers.size < 2 * max;
   }
 
   function start(): void {
@@ -158,8 +181,19 @@ export function createPass(host: HandoffHost): Handoff {
       channel.close();
       return null;
     }
-    worker = new Worker(started.value, channel);
+    worker = new Worker(started.value, channel, frostOf);
     return worker;
+  }
+
+  function frostOf(worker: Worker): Frost {
+    return createFrost(host, {
+      // Who comes, comes through us: nobody can have come meanwhile.
+      settled: () => {},
+      failed: () => {
+        if (!retireIfSpare(worker, "idle")) rest(worker);
+      },
+      expired: () => void retireIfSpare(worker, "max_frozen"),
+    });
   }
 
   function eventsOf(worker: () => Worker | null): ChannelEvents {
@@ -209,26 +243,46 @@ export function createPass(host: HandoffHost): Handoff {
     goOn();
   }
 
-  /** A worker with nothing to do is replaced if it has served enough, and taken away once it was idle long enough. */
+  /** A worker with nothing to do is replaced if it has served enough, and frozen or taken away once it was idle. */
   function rest(worker: Worker): void {
     if (worker.open.size > 0) return;
     worker.ref.rested();
-    if (maxServed !== null && worker.served >= maxServed) {
-      retire(worker, "max_served");
+    if (isFinishing(worker)) {
+      retire(worker, worker.aged ? tooOld : "max_served");
       return;
     }
     if (config.idleTimeout === null) return;
     worker.idleTimer?.cancel();
     worker.idleTimer = clock.after(config.idleTimeout, () => {
-      const others = [...workers.values()].filter((other) => other !== worker && !other.retiring);
-      if (worker.open.size === 0 && others.length >= min) retire(worker, "idle");
+      if (worker.open.size > 0 || worker.retiring) return;
+      if (config.onIdle === "freeze") worker.frost.begin([worker.ref]);
+      else retireIfSpare(worker, "idle");
     });
+  }
+
+  /** Those that `workers.min` keeps stay as they are. */
+  function retireIfSpare(worker: Worker, reason: string): boolean {
+    const others = [...workers.values()].filter((other) => other !== worker && !other.retiring);
+    if (others.length < min) return false;
+    retire(worker, reason);
+    return true;
+  }
+
+  /** It finishes what it has, beside the one that is started for who comes next. */
+  function aged({ pid }: HandlerRef): void {
+    const worker = workers.get(pid);
+    if (worker === undefined) return;
+    worker.aged = true;
+    if (worker.open.size === 0) retire(worker, tooOld);
+    keepWarm();
+    goOn();
   }
 
   /** End of file tells it to finish and exit; the stop signal says the same to one that does not listen. */
   function retire(worker: Worker, reason: string): void {
-    if (worker.retiring) return;
+    if (worker.leaving) return;
     worker.replaced = true;
+    worker.frost.leave(worker.ref);
     worker.channel.close();
     worker.ref.stop(reason);
   }
@@ -257,6 +311,7 @@ export function createPass(host: HandoffHost): Handoff {
     workers.delete(pid);
     keeping = restart === "always" || (restart === "on-failure" && failed) || worker.replaced;
     worker.idleTimer?.cancel();
+    worker.frost.leave(worker.ref);
     worker.channel.finish();
     const unreceived = new Set(worker.channel.outstanding.map(({ id }) => id));
     worker.channel.close();
@@ -285,7 +340,7 @@ export function createPass(host: HandoffHost): Handoff {
 
   /** `workers.min` run also when nobody is there. */
   function keepWarm(): void {
-    while (keeping && host.mayGoOn() && workers.size < min) {
+    while (keeping && host.mayGoOn() && counted() < min && hasPlace()) {
       const before = workers.size;
       start();
       if (workers.size === before) return;
@@ -312,6 +367,7 @@ export function createPass(host: HandoffHost): Handoff {
     },
     ready,
     gone,
+    aged,
     connectionsOf: ({ pid }) => workers.get(pid)?.open.size ?? 0,
     *connections() {
       for (const { connection } of orphans) yield [connection, null];
@@ -321,9 +377,10 @@ export function createPass(host: HandoffHost): Handoff {
   };
 
   function canStart(): boolean {
-    const all = [...workers.values()];
-    if (!host.mayStart() || all.length >= max) return false;
-    return all.every((worker) => worker.retiring || (worker.ready && isFull(worker, limits)));
+    if (!host.mayStart() || !hasPlace()) return false;
+    return [...workers.values()].every(
+      (worker) => worker.retiring || (worker.ready && isFull(worker, limits)),
+    );
   }
 }
 

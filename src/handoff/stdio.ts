@@ -40,6 +40,7 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     ...relay,
     accepts: true,
     ready: () => {},
+    aged: (handler) => handler.stop("max_lifetime"),
     connectionsOf: () => 1,
     // The service knows them by their handlers.
     connections: () => [],

@@ -10,6 +10,7 @@
 import type { BoundListener } from "../net/listen.ts";
 import { isEmptied, takesDatagrams } from "../net/waiting.ts";
 import { closeDoors, openDoors } from "./departure.ts";
+import { createFrost, type Frost } from "./frost.ts";
 import {
   endedTooSoon,
   type HandlerRef,
@@ -21,17 +22,22 @@ import {
   type Start,
 } from "./handoff.ts";
 import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
+import { awaitLeave, tooOld } from "./old-age.ts";
 
 /** After so many handlers that did not take it, a datagram is dropped. */
 const mostTries = 3;
 
 interface Turn {
-  listener: BoundListener;
+  readonly listener: BoundListener;
+  readonly handler: HandlerRef;
   /** What waited when the handler was started. */
-  before: readonly string[];
+  readonly before: readonly string[];
+  readonly frost: Frost;
   idle: IdleWatch | null;
   /** The handler was told to stop because nobody is there, with the door closed behind it. */
   leaving: boolean;
+  /** Its `max_lifetime` is over: gives up waiting for a moment in which it can go. */
+  aged: (() => void) | null;
 }
 
 export function createWait(host: HandoffHost): Handoff {
@@ -40,43 +46,82 @@ export function createWait(host: HandoffHost): Handoff {
   const stuck = new Map<BoundListener, { datagram: string; tries: number }>();
 
   function readable(listener: BoundListener): void {
+    const turn = [...turns.values()].find((each) => each.listener === listener);
+    if (turn === undefined) start(listener);
+    else wake(turn);
+  }
+
+  function start(listener: BoundListener): void {
     const before = host.waiting(listener);
     // Shared with the handler, which expects its 0 to block.
     host.sys.setBlocking(listener.fd, true);
     if (listener.inherited) openDoors(host.sys, [listener]);
     const started = launchOne(host, (standard) => startWait(listener, standard), null);
     if (!started.ok) return;
-    turns.set(started.value.pid, watched({ listener, before, idle: null, leaving: false }, started.value));
+    turns.set(started.value.pid, newTurn(listener, started.value, before));
     host.rewatch();
   }
 
-  function watched(turn: Turn, handler: HandlerRef): Turn {
+  function newTurn(listener: BoundListener, handler: HandlerRef, before: readonly string[]): Turn {
+    const frost = createFrost(host, {
+      settled: () => void (isQuiet(turn) || wake(turn)),
+      failed: () => stop(turn, "idle_timeout"),
+      expired: () => stop(turn, "max_frozen"),
+    });
+    const turn: Turn = { listener, handler, before, frost, idle: null, leaving: false, aged: null };
     const { idleTimeout } = host.config;
     if (idleTimeout === null) return turn;
-    const listeners = [turn.listener];
-    const isQuiet = () => host.isQuiet(listeners, [handler]);
     turn.idle = createIdleWatch(
       host,
       idleTimeout,
-      () => listeners,
-      isQuiet,
-      () => leave(turn, handler, isQuiet),
+      () => [listener],
+      () => isQuiet(turn),
+      () => (host.config.onIdle === "freeze" ? freeze(turn) : stop(turn, "idle_timeout")),
     );
     turn.idle.start();
     return turn;
   }
 
-  /** The steps are those of departure.ts. */
-  function leave(turn: Turn, handler: HandlerRef, isQuiet: () => boolean): void {
+  function isQuiet({ listener, handler, frost }: Turn): boolean {
+    return frost.on ? host.isDeserted([listener]) : host.isQuiet([listener], [handler]);
+  }
+
+  /** From now on the listener is watched again: a knock wakes the handler, also while it is not quite frozen. */
+  function freeze({ idle, frost, handler }: Turn): void {
+    idle?.stop();
+    frost.begin([handler]);
+    host.rewatch();
+  }
+
+  function wake({ idle, frost }: Turn): void {
+    frost.thaw();
+    host.rewatch();
+    idle?.start();
+  }
+
+  function stop(turn: Turn, reason: string): void {
+    if (!leave(turn, reason)) wake(turn);
+  }
+
+  /** The steps are those of departure.ts. @returns false: somebody is there, and it stays */
+  function leave(turn: Turn, reason: string): boolean {
     closeDoors(host.sys, [turn.listener]);
-    if (isQuiet()) {
-      turn.leaving = true;
-      turn.idle?.stop();
-      handler.stop("idle_timeout");
-    } else {
+    if (!isQuiet(turn)) {
       openDoors(host.sys, [turn.listener]);
-      turn.idle?.start();
+      return false;
     }
+    turn.leaving = true;
+    turn.idle?.stop();
+    turn.frost.leave(turn.handler);
+    turn.handler.stop(reason);
+    host.rewatch();
+    return true;
+  }
+
+  function aged({ pid }: HandlerRef): void {
+    const turn = turns.get(pid);
+    if (turn === undefined) return;
+    turn.aged = awaitLeave(host, turn.handler, () => isQuiet(turn) && leave(turn, tooOld));
   }
 
   function gone({ pid, wasReady }: HandlerRef): void {
@@ -85,6 +130,8 @@ export function createWait(host: HandoffHost): Handoff {
     const { listener, before, leaving } = turn;
     turns.delete(pid);
     turn.idle?.stop();
+    turn.frost.leave(turn.handler);
+    turn.aged?.();
     // The service may have been stopped, or the listener bound anew: then its descriptor is another's by now.
     if (!host.listeners().includes(listener)) return;
     if (leaving) openDoors(host.sys, [listener]);
@@ -119,8 +166,9 @@ export function createWait(host: HandoffHost): Handoff {
     ...keepsNothing,
     accepts: false,
     readable,
-    holds: (listener) => [...turns.values()].some((turn) => turn.listener === listener),
+    holds: (listener) => [...turns.values()].some((turn) => turn.listener === listener && !turn.frost.on),
     gone,
+    aged,
   };
 }
 

@@ -129,6 +129,16 @@ export const catalogue: Catalogue = {
     about: "A handler is told to end.",
     fields: { service: "always", pid: "always", reason: "always", signal: "always" },
   },
+  "handler.frozen": {
+    level: "info",
+    about: 'An idle worker stands still (`on_idle = "freeze"`).',
+    fields: { service: "always", pid: "always" },
+  },
+  "handler.thawed": {
+    level: "info",
+    about: "A frozen worker goes on.",
+    fields: { service: "always", pid: "always", duration_ms: "always" },
+  },
   "handler.stderr": {
     level: "info; warn for lines that were dropped",
     about: 'A handler has written a line, with `stderr = "log"`.',
@@ -147,7 +157,7 @@ export const fieldMeanings: Readonly<Record<FieldName, string>> = {
   error: "what went wrong",
   code: "exit status; null if a signal was the end",
   signal: "its name, `SIGTERM`; null if there was none",
-  duration_ms: "from the start or the accept on",
+  duration_ms: "from the start, the accept or (`handler.thawed`) the freeze on",
   bytes_in: "what the client has sent",
   bytes_out: "what the client was sent",
   datagrams_in: "of a flow on UDP",

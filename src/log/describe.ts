@@ -64,6 +64,10 @@ export function describe(event: DaemonEvent): string {
       return `handler ${event.pid} of "${event.service}" ${ending(event)} after ${seconds(event.duration_ms)}`;
     case "handler.stopping":
       return `stopping handler ${event.pid} of "${event.service}" with ${event.signal}: ${event.reason}`;
+    case "handler.frozen":
+      return `handler ${event.pid} of "${event.service}" is frozen`;
+    case "handler.thawed":
+      return `handler ${event.pid} of "${event.service}" goes on after ${seconds(event.duration_ms)} frozen`;
     case "handler.stderr":
       return event.dropped === undefined
         ? `${event.service}[${event.pid}]: ${event.text}`

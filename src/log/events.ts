@@ -89,6 +89,9 @@ export type DaemonEvent =
       max_rss_kb: number | null;
     }
   | { event: "handler.stopping"; service: string; pid: number; reason: string; signal: string }
+  | { event: "handler.frozen"; service: string; pid: number }
+  /** `duration_ms`: how long it was frozen. */
+  | { event: "handler.thawed"; service: string; pid: number; duration_ms: number }
   | { event: "handler.stderr"; service: string; pid: number; text: string; dropped?: number };
 
 export type EventName = DaemonEvent["event"];

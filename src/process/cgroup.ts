@@ -4,7 +4,8 @@
  * to one of its own.)
  *
  * The members are in cgroup.procs, their end is announced by cgroup.events (`populated 0`), and cgroup.kill reaches all
- * of them and what they fork meanwhile. `on_idle = "freeze"` has its place here: cgroup.freeze.
+ * of them and what they fork meanwhile, also frozen ones. cgroup.freeze holds them where they are, unnoticed by
+ * themselves and their parents, and cgroup.events says when the last of them has come to rest (`frozen 1`).
  */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,6 +29,10 @@ export class Cgroup implements Reach {
   readonly #clock: Clock;
   readonly #home: CgroupHome;
   readonly #directory: string;
+  /** Or about to be. */
+  #frozen = false;
+  /** Gives up waiting for the freeze. */
+  #giveUp = () => {};
 
   /** Takes care of `directory`, which `home` has made, and removes it at the end. */
   constructor(sys: Sys, clock: Clock, home: CgroupHome, directory: string) {
@@ -37,8 +42,31 @@ export class Cgroup implements Reach {
     this.#directory = directory;
   }
 
+  freeze(done: (frozen: boolean) => void): void {
+    this.#frozen = true;
+    try {
+      writeFileSync(join(this.#directory, "cgroup.freeze"), "1");
+      this.#giveUp = this.#awaitEvent("frozen 1", () => done(true));
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      done(false);
+    }
+  }
+
+  thaw(): void {
+    if (!this.#frozen) return;
+    this.#giveUp();
+    this.#frozen = false;
+    insist(this.#clock, () => {
+      // It may have been frozen once more, if this comes late.
+      if (!this.#frozen) ifThere(() => writeFileSync(join(this.#directory, "cgroup.freeze"), "0"));
+    });
+  }
+
   stop(signal: number): void {
     insist(this.#clock, () => this.#signal(stopSignals(signal)));
+    // Who is frozen takes the signal up when it is thawed, before anything else.
+    this.thaw();
   }
 
   kill(): void {
@@ -66,29 +94,41 @@ export class Cgroup implements Reach {
   }
 
   #await(onGone: () => void): void {
-    const events = openSync(join(this.#directory, "cgroup.events"), "r");
-    const gone = () => {
-      closeSync(events);
+    this.#awaitEvent("populated 0", () => {
       this.#home.remove(this.#directory);
       onGone();
-    };
-    if (!isPopulated(events)) {
-      gone();
-      return;
+    });
+  }
+
+  /** Calls back once, when cgroup.events says so, perhaps before this returns. @returns gives up waiting */
+  #awaitEvent(news: string, callback: () => void): () => void {
+    const events = openSync(join(this.#directory, "cgroup.events"), "r");
+    if (says(events, news)) {
+      closeSync(events);
+      callback();
+      return () => {};
     }
     // What has come after the file was read is news to the watch.
     const watch = this.#sys.watch(events, () => {
-      if (isPopulated(events)) return;
-      watch.close();
-      gone();
+      if (!says(events, news)) return;
+      close();
+      callback();
     });
     watch.start(prioritized);
+    let open = true;
+    const close = () => {
+      if (!open) return;
+      open = false;
+      watch.close();
+      closeSync(events);
+    };
+    return close;
   }
 }
 
-function isPopulated(events: number): boolean {
+function says(events: number, news: string): boolean {
   const text = Buffer.alloc(256);
-  return text.toString("latin1", 0, readSync(events, text, 0, text.length, 0)).includes("populated 1");
+  return text.toString("latin1", 0, readSync(events, text, 0, text.length, 0)).includes(news);
 }
 
 /** Those of the cgroups that the handler has made in its own too. */

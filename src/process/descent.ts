@@ -22,6 +22,7 @@ import { insist } from "./insist.ts";
 import { environmentOf, listProcesses, type ProcessEntry, readProcess } from "./proc.ts";
 import type { Reach } from "./reach.ts";
 import { signalByPid, stopSignals } from "./signal.ts";
+import { Standstill } from "./standstill.ts";
 
 export interface DescentWorld {
   sys: Sys;
@@ -41,6 +42,7 @@ export class Descent implements Reach {
   readonly #service: string;
   readonly #connection: number | null;
   readonly #startTime: number;
+  readonly #standstill: Standstill;
   /** All that were ever found in the tree: pid to start time. */
   readonly #seen = new Map<number, number>();
   /** Those that we may not signal: nothing can be done about them. Pid to start time. */
@@ -61,9 +63,19 @@ export class Descent implements Reach {
     this.#service = service;
     this.#connection = connection;
     this.#startTime = readProcess(child.pid)?.startTime ?? 0;
+    this.#standstill = new Standstill(world.sys, world.clock, () => this.#members());
+  }
+
+  freeze(done: (frozen: boolean) => void): void {
+    this.#standstill.freeze(done);
+  }
+
+  thaw(): void {
+    this.#standstill.thaw();
   }
 
   stop(signal: number): void {
+    this.#standstill.forget();
     insist(this.#world.clock, () => this.#signal(stopSignals(signal)));
   }
 

@@ -6,15 +6,23 @@ import { constants } from "node:os";
 import type { Sys } from "../native/sys.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Child } from "./child.ts";
+import { listProcesses } from "./proc.ts";
 import type { Reach } from "./reach.ts";
 import { stopSignals } from "./signal.ts";
+import { Standstill } from "./standstill.ts";
 import { groupExists, Survivors } from "./survivors.ts";
 
 /** @param onLeft the handler has ended by itself, and others of its group live on */
 export function reachGroup(sys: Sys, clock: Clock, child: Child, onLeft: () => void): Reach {
   const survivors = new Survivors(sys, clock, child.pid);
+  const standstill = new Standstill(sys, clock, () =>
+    child.ended ? [] : listProcesses().filter(({ group }) => group === child.pid),
+  );
   return {
+    freeze: (done) => standstill.freeze(done),
+    thaw: () => standstill.thaw(),
     stop: (signal) => {
+      standstill.forget();
       for (const each of stopSignals(signal)) child.signal(each, "group");
     },
     kill: () => {

@@ -57,6 +57,19 @@ export function readProcess(pid: number): ProcessEntry | null {
   return stat === null ? null : parseStat(stat);
 }
 
+/** Whether none of its threads runs nor will before it is woken: each was stopped by a signal, or has ended. */
+export function isStopped(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => {
+      const stat = readOrNull(`/proc/${pid}/task/${thread}/stat`);
+      return stat === null || "TtZX".includes(fieldsOf(stat)[field.state] ?? "");
+    });
+  } catch (error) {
+    if (isSystemError(error) && (error.code === "ENOENT" || error.code === "ESRCH")) return true;
+    throw error;
+  }
+}
+
 /** All processes of the machine: a scan of milliseconds, for the rare moment when something was left over. */
 export function listProcesses(): ProcessEntry[] {
   const entries: ProcessEntry[] = [];

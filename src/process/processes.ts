@@ -109,7 +109,7 @@ export class Processes {
     const { sys, clock } = this.#world;
     switch (service.killMode) {
       case "process":
-        return reachProcess(child);
+        return reachProcess(sys, clock, child);
       case "group":
         return reachGroup(sys, clock, child, () => this.#leftovers.add(child.pid, service));
       case "tree":

@@ -1,17 +1,27 @@
 /**
- * What `kill_mode` makes of one handler: whom its stop reaches, and what must be gone before the handler is. The
- * handler (`service/handler.ts`) knows this interface only; which mechanism is behind it is chosen at the start
- * (`processes.ts`): the process alone (below), its group (`group.ts`), or its tree, by a cgroup (`cgroup.ts`) or
- * without one (`descent.ts`).
- *
- * `on_idle = "freeze"` belongs here too: freezing and thawing reach whom a stop does.
+ * What `kill_mode` makes of one handler: whom its stop reaches, and `on_idle = "freeze"` likewise, and what must be gone
+ * before the handler is. The handler (`service/handler.ts`) knows this interface only; which mechanism is behind it is
+ * chosen at the start (`processes.ts`): the process alone (below), its group (`group.ts`), or its tree, by a cgroup
+ * (`cgroup.ts`) or without one (`descent.ts`).
  */
 import { constants } from "node:os";
+import type { Sys } from "../native/sys.ts";
+import type { Clock } from "../util/clock.ts";
 import type { Child } from "./child.ts";
+import { readProcess } from "./proc.ts";
 import { stopSignals } from "./signal.ts";
+import { Standstill } from "./standstill.ts";
 
 export interface Reach {
-  /** Sends the signal to all whom it reaches now, and wakes those that are stopped. Called at most once. */
+  /**
+   * Holds all whom it reaches where they are, and what they start meanwhile.
+   * @param done called at most once, perhaps before this returns: with `true` when none of them runs any more, with
+   * `false` if that cannot be had. Not called if `thaw` comes before, or the end of the handler.
+   */
+  freeze(done: (frozen: boolean) => void): void;
+  /** They go on, also those that `freeze` has not come to an end with. */
+  thaw(): void;
+  /** Sends the signal to all whom it reaches now, and wakes those that are frozen or stopped. Called at most once. */
   stop(signal: number): void;
   /** SIGKILL to all, and from now on to whatever they may still start. */
   kill(): void;
@@ -24,9 +34,16 @@ export interface Reach {
 }
 
 /** `kill_mode = "process"`: the handler alone; what it has started lives on. */
-export function reachProcess(child: Child): Reach {
+export function reachProcess(sys: Sys, clock: Clock, child: Child): Reach {
+  const standstill = new Standstill(sys, clock, () => {
+    const entry = child.ended ? null : readProcess(child.pid);
+    return entry === null ? [] : [entry];
+  });
   return {
+    freeze: (done) => standstill.freeze(done),
+    thaw: () => standstill.thaw(),
     stop: (signal) => {
+      standstill.forget();
       for (const each of stopSignals(signal)) child.signal(each, "process");
     },
     kill: () => child.signal(constants.signals.SIGKILL, "process"),

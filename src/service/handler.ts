@@ -33,7 +33,12 @@ export interface HandlerEvents {
   ready(handler: Handler): void;
   /** Called once: the process was reaped, and what `kill_mode` includes is gone with it. */
   gone(handler: Handler, exit: ChildExit): void;
+  /** Its `max_lifetime` is over. */
+  aged(handler: Handler): void;
 }
+
+/** A freeze is a matter of milliseconds. What takes longer has a process that the kernel cannot hold. */
+const freezeTimeoutMs = 1_000;
 
 /** What a worker last said of itself (sd_notify(3)). */
 interface Said {
@@ -52,11 +57,12 @@ export class Handler {
   readonly #reach: Reach;
   readonly #readiness: Readiness;
   #state: HandlerState = { name: "starting" };
-  /** Of the start, then of the stop. */
+  /** Of the start, of a freeze, of the stop. */
   #timer: Timer | null = null;
   #lifetime: Timer | null = null;
   #watchdog: Timer | null = null;
   #wasReady = false;
+  #onSettled: ((frozen: boolean) => void) | null = null;
   /** What it last said of itself, for people. */
   said: Said = { status: null, errno: null };
 
@@ -77,7 +83,7 @@ export class Handler {
     this.#readiness = readiness;
     this.#events = events;
     if (service.maxLifetime !== null) {
-      this.#lifetime = world.clock.after(service.maxLifetime, () => this.stop("max_lifetime"));
+      this.#lifetime = world.clock.after(service.maxLifetime, () => events.aged(this));
     }
   }
 
@@ -107,6 +113,22 @@ export class Handler {
   /** Its last connection has ended. */
   rested(): void {
     this.#dispatch({ type: "rest", now: this.#world.clock.now() });
+  }
+
+  /**
+   * Holds it where it is, with all that a stop would reach. It has been ready.
+   * @param onSettled called at most once, perhaps before this returns: with `true` when nothing of it runs any more,
+   * with `false` if that could not be had and it goes on. Not called if it is thawed or stopped before.
+   */
+  freeze(onSettled: (frozen: boolean) => void): void {
+    if (this.isStopping) return;
+    this.#onSettled = onSettled;
+    this.#dispatch({ type: "freeze", now: this.#world.clock.now() });
+  }
+
+  /** It goes on, if it was frozen or about to be. */
+  thaw(): void {
+    this.#dispatch({ type: "thaw" });
   }
 
   /** It says in its own way that it is ready (a message on its channel). */
@@ -160,6 +182,8 @@ export class Handler {
       max_rss_kb:
         exit.maxResidentKilobytes > process.resourceUsage().maxRSS ? exit.maxResidentKilobytes : null,
     });
+    // What it has started and is not to go with it would stay frozen for ever.
+    if (this.#state.name === "frozen") this.#reach.thaw();
     let gone = false;
     this.#reach.ended(this.#state.name === "stopping", () => {
       gone = true;
@@ -185,7 +209,7 @@ export class Handler {
   #watch(): void {
     const { watchdog } = this.#service;
     this.#watchdog?.cancel();
-    if (watchdog === null || this.#state.name === "stopping") return;
+    if (watchdog === null || this.#state.name === "stopping" || this.#state.name === "frozen") return;
     this.#watchdog = this.#world.clock.after(watchdog, () =>
       this.#bark("it has not said WATCHDOG=1 in time"),
     );
@@ -216,6 +240,15 @@ export class Handler {
     this.#state = state;
     for (const effect of effects) {
       switch (effect.do) {
+        case "freeze":
+          this.#freeze();
+          break;
+        case "announce frozen":
+          this.#world.emit({ event: "handler.frozen", service: this.#service.name, pid: this.pid });
+          break;
+        case "thaw":
+          this.#thaw(effect.since);
+          break;
         case "signal":
           this.#signal(effect.reason, effect.signal ?? this.#service.stopSignal);
           break;
@@ -228,15 +261,41 @@ export class Handler {
     }
   }
 
+  #freeze(): void {
+    this.#watchdog?.cancel();
+    this.#arm(freezeTimeoutMs, () => this.#settled(false));
+    this.#reach.freeze((frozen) => this.#settled(frozen));
+  }
+
+  #settled(frozen: boolean): void {
+    this.#timer?.cancel();
+    const onSettled = this.#onSettled;
+    this.#onSettled = null;
+    this.#dispatch({ type: "settled", frozen });
+    onSettled?.(frozen);
+  }
+
+  #thaw(since: number | null): void {
+    this.#timer?.cancel();
+    this.#onSettled = null;
+    this.#reach.thaw();
+    // The time in which it could not say WATCHDOG=1 does not count.
+    if (this.#service.watchdog !== null) this.#watch();
+    if (since === null) return;
+    const duration_ms = Math.round(this.#world.clock.now() - since);
+    this.#world.emit({ event: "handler.thawed", service: this.#service.name, pid: this.pid, duration_ms });
+  }
+
   #signal(reason: string, signal: string): void {
     const { name, stopTimeout } = this.#service;
+    this.#onSettled = null;
     this.#world.emit({ event: "handler.stopping", service: name, pid: this.pid, reason, signal });
     this.#reach.stop(signalNumber(signal) ?? constants.signals.SIGTERM);
     if (stopTimeout === null) this.#timer?.cancel();
     else this.#arm(stopTimeout, () => this.#dispatch({ type: "timeout" }));
   }
 
-  /** One timer at a time: that of the start, then that of the stop. */
+  /** One timer at a time: that of the start, of a freeze, of the stop. */
   #arm(delayMs: number, callback: () => void): void {
     this.#timer?.cancel();
     this.#timer = this.#world.clock.after(delayMs, callback);

@@ -333,6 +333,7 @@ export class Service {
       listeners: () => this.listeners.bound,
       rewatch: () => this.listeners.rewatch(),
       isQuiet: (listeners, workers) => this.#traces.isQuiet(listeners, workers),
+      isDeserted: (listeners) => this.#traces.isDeserted(listeners),
       tcpIdleMs: () => this.#traces.tcpIdleMs(this.listeners.bound),
       waiting: (listener) => waitingAt(sys, diag, listener),
       repair: (listener) => this.#repair(listener),
@@ -354,6 +355,7 @@ export class Service {
         this.#handoff.ready(handler);
       },
       gone: (handler, exit) => this.#gone(handler, exit),
+      aged: (handler) => this.#handoff.aged(handler),
       backOff: (reason, until) => this.#dispatch({ type: "back-off", reason, until }),
       short: (until) => this.#dispatch({ type: "full", reason: "descriptors", until }),
     });

@@ -32,15 +32,20 @@ export class Traces {
 
   /** Whether nobody is there, and `workers` have not stirred since the last time where that says it. */
   isQuiet(listeners: readonly BoundListener[], workers: readonly HandlerRef[]): boolean {
-    const { sys, diag } = this.#world;
-    const counts = countConnections(sys, diag, listeners);
-    if (!counts.ok || !counts.value.every(isQuiet)) return false;
-    const uncounted = listeners.filter(({ kind }) => kind === "fifo" || takesDatagrams(kind));
-    if (uncounted.length === 0) return true;
+    if (!this.isDeserted(listeners)) return false;
+    if (!listeners.some(isUncounted)) return true;
     const switches = workers.reduce((sum, { pid }) => sum + contextSwitches(pid), 0);
     const rested = switches === this.#switches;
     this.#switches = switches;
-    return rested && uncounted.every((listener) => waitingAt(sys, diag, listener).length === 0);
+    return rested;
+  }
+
+  /** Whether nobody is connected nor about to be, and nothing waits. */
+  isDeserted(listeners: readonly BoundListener[]): boolean {
+    const { sys, diag } = this.#world;
+    const counts = countConnections(sys, diag, listeners);
+    if (!counts.ok || !counts.value.every(isQuiet)) return false;
+    return listeners.filter(isUncounted).every((listener) => waitingAt(sys, diag, listener).length === 0);
   }
 
   /** Every TCP connection that came through `listeners`, as far as the kernel tells. */
@@ -59,4 +64,9 @@ export class Traces {
   tcpIdleMs(listeners: readonly BoundListener[]): ReadonlyMap<string, number> {
     return new Map(this.samples(listeners).map(({ cookie, idleMs }) => [cookie, idleMs]));
   }
+}
+
+/** The kernel counts no connections there. */
+function isUncounted({ kind }: BoundListener): boolean {
+  return kind === "fifo" || takesDatagrams(kind);
 }

@@ -75,17 +75,22 @@ export const lifecycleKeys = {
     alsoCalled: ["timeout", "inactivity_timeout", "exit_idle_time"],
   }),
   on_idle: key(words("stop", "freeze"), {
-    description: "Whether an idle worker is stopped, or frozen and thawed by the next connection.",
+    description:
+      "Whether an idle worker is stopped, or frozen (with all that a stop would reach) and thawed by the next connection.",
     default: "stop",
     example: "freeze",
   }),
   max_frozen: key(duration({ zero: false }), {
-    description: "A worker that has been frozen for so long is stopped after all.",
+    description:
+      "A worker that has been frozen for so long is stopped after all, unless `workers.min` keeps it.",
     default: "1h",
     example: "1d",
   }),
   max_lifetime: key(duration({ zero: false }), {
-    description: "The longest that a `stdio` connection may last, or a worker may run before it is replaced.",
+    description:
+      "The longest that a `stdio` connection may last, or a worker may run before it is replaced: one of `pass` when it " +
+      "has finished its connections, one that accepts by itself in a moment in which nobody is connected, or after " +
+      "`stop_timeout`.",
     default: "off",
     example: "8h",
     alsoCalled: ["runtime_max_sec"],

@@ -7,6 +7,8 @@ import type { Rig } from "../rig/rig.ts";
 export interface Mechanism {
   name: "cgroup" | "descent";
   needs: readonly Need[];
+  /** What starts such a daemon (`RigOptions`). */
+  launcher: readonly string[];
   start(text: (brood: string) => string): Promise<Rig>;
 }
 
@@ -30,8 +32,13 @@ function startWith(launcher: readonly string[]): Mechanism["start"] {
 }
 
 export const mechanisms: readonly Mechanism[] = [
-  { name: "cgroup", needs: [ownCgroup], start: startWith([]) },
-  { name: "descent", needs: [asRoot, program("unshare")], start: startWith(withoutCgroups) },
+  { name: "cgroup", needs: [ownCgroup], launcher: [], start: startWith([]) },
+  {
+    name: "descent",
+    needs: [asRoot, program("unshare")],
+    launcher: withoutCgroups,
+    start: startWith(withoutCgroups),
+  },
 ];
 
 /** The cgroup v2 of a process, as /proc has it. */

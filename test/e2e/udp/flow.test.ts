@@ -62,6 +62,8 @@ async function setUp({ idleTimeout = null, ...overrides }: Overrides = {}) {
     worked: () => {},
     rested: () => {},
     saysReady: () => {},
+    freeze: () => {},
+    thaw: () => {},
     stop: (reason: string) => void stops.push(reason),
   };
   const buffer = Buffer.alloc(100);

@@ -4,13 +4,28 @@ import { choose, isFull, type Load, roomOf } from "../../../src/handoff/pass-cho
 const unlimited = { connections: null, maxServed: null };
 
 function worker(connections: number, changes: Partial<Load> = {}): Load {
-  return { ready: true, blocked: false, retiring: false, connections, served: connections, ...changes };
+  return {
+    ready: true,
+    blocked: false,
+    retiring: false,
+    frozen: false,
+    connections,
+    served: connections,
+    ...changes,
+  };
 }
 
 test("the worker with the fewest connections is chosen, the first of several", () => {
   const [two, one, other] = [worker(2), worker(1), worker(1)];
   expect(choose([two, one, other], unlimited)).toBe(one);
   expect(choose([], unlimited)).toBeNull();
+});
+
+test("one that is frozen is chosen only when all others are full", () => {
+  const [busy, frozen] = [worker(2), worker(0, { frozen: true })];
+  expect(choose([frozen, busy], unlimited)).toBe(busy);
+  expect(choose([frozen, busy], { connections: 2, maxServed: null })).toBe(frozen);
+  expect(roomOf([frozen, busy], { connections: 3, maxServed: null })).toBe(3 + 1);
 });
 
 test("one that starts, retires, is full or whose channel is full is not", () => {

@@ -34,6 +34,8 @@ test.each<DaemonEvent>([
   { event: "handler.started", service: "s", pid: 1 },
   { event: "handler.ready", service: "s", pid: 1, duration_ms: 1 },
   { event: "handler.stopping", service: "s", pid: 1, reason: "x", signal: "SIGTERM" },
+  { event: "handler.frozen", service: "s", pid: 1 },
+  { event: "handler.thawed", service: "s", pid: 1, duration_ms: 1 },
   stderr,
   { ...stderr, dropped: 1 },
 ])("the level of %j is one that the page names", (event) => {

@@ -5,7 +5,7 @@ const states: HandlerState[] = [
   { name: "starting" },
   { name: "ready" },
   { name: "idle", since: 1 },
-  { name: "frozen", since: 1 },
+  { name: "frozen", since: 1, settled: true },
 ];
 const stopping: HandlerState = { name: "stopping", reason: "x", killed: false };
 
@@ -37,4 +37,42 @@ test("work and rest move between ready and idle, and never out of stopping", () 
   for (const event of [{ type: "work" }, { type: "rest", now: 1 }, { type: "ready" }] as const) {
     expect(stepHandler(stopping, event).state).toBe(stopping);
   }
+});
+
+describe("freeze", () => {
+  const frozen: HandlerState = { name: "frozen", since: 5, settled: false };
+  const settled: HandlerState = { ...frozen, settled: true };
+
+  test.each([{ name: "ready" }, { name: "idle", since: 1 }] as const)("from %j", (state) => {
+    expect(stepHandler(state, { type: "freeze", now: 5 })).toEqual({
+      state: frozen,
+      effects: [{ do: "freeze" }],
+    });
+  });
+
+  test("is announced when it has come to its end, and given up if it cannot", () => {
+    expect(stepHandler(frozen, { type: "settled", frozen: true })).toEqual({
+      state: settled,
+      effects: [{ do: "announce frozen" }],
+    });
+    expect(stepHandler(frozen, { type: "settled", frozen: false })).toEqual({
+      state: { name: "ready" },
+      effects: [{ do: "thaw", since: null }],
+    });
+  });
+
+  test.each([{ type: "thaw" }, { type: "work" }] as const)("%j ends it, announced if it was", (event) => {
+    expect(stepHandler(settled, event)).toEqual({
+      state: { name: "ready" },
+      effects: [{ do: "thaw", since: 5 }],
+    });
+    expect(stepHandler(frozen, event).effects).toEqual([{ do: "thaw", since: null }]);
+  });
+
+  test("comes too late for one that is told to stop", () => {
+    for (const event of [{ type: "freeze", now: 5 }, { type: "thaw" }] as const) {
+      expect(stepHandler(stopping, event)).toEqual({ state: stopping, effects: [] });
+    }
+    expect(() => stepHandler({ name: "starting" }, { type: "freeze", now: 5 })).toThrow("cannot happen");
+  });
 });
