@@ -7,13 +7,14 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { startDaemon } from "../e2e/rig/daemon.ts";
 import type { Logged } from "../e2e/rig/event-log.ts";
-import { needs, pathOf, program } from "../e2e/rig/needs.ts";
+import { needs, program } from "../e2e/rig/needs.ts";
 import { eventually } from "../e2e/rig/proc.ts";
+import { documented } from "./documented.ts";
 import { makeFiles } from "./files.ts";
 import { succeed } from "./run.ts";
 import { expectIdle } from "./served.ts";
 
-const possible = needs(program("lighttpd"), program("curl"));
+const possible = needs(program("/usr/sbin/lighttpd"), program("curl"));
 
 possible("serves over TCP and Unix, is stopped when nobody is connected, and comes again", async () => {
   await using rig = await startDaemon(({ directory }) => {
@@ -28,17 +29,17 @@ server.bind = "${directory}/http.sock"
 server.document-root = "${root}"
 `,
     );
-    return `
-[services.http]
-listen       = [{ address = "unix:${directory}/http.sock", mode = "0666" }, "127.0.0.1:0"]
-handoff      = "listen"
-command      = ["${pathOf("lighttpd")}", "-D", "-f", "${config}"]
-idle_timeout = "1s"
-`;
+    return documented("lighttpd", {
+      "/run/lighttpd.sock": `${directory}/http.sock`,
+      "*:80": "127.0.0.1:0",
+      "/etc/lighttpd/tinetd.conf": config,
+      '"www-data"': '"nobody"',
+      '"5m"': '"1s"',
+    });
   });
   expectIdle(rig);
   const content = readFileSync(join(rig.directory, "root/files/deeper/binary"));
-  const url = `http://127.0.0.1:${await rig.port("http", 1)}/files/deeper/binary`;
+  const url = `http://127.0.0.1:${await rig.port("lighttpd", 1)}/files/deeper/binary`;
   const curl = (...args: string[]) => succeed("curl", ["-q", "-sS", "--noproxy", "*", ...args, url]);
 
   let since: { after?: Logged } = {};
