@@ -25,7 +25,7 @@ export const notAvailable: Availability = {
   },
   service: {
     "the built-ins": ["builtin"],
-    workers: ["wake_on", "first_byte_timeout", "on_disconnect", "replace", "drain_timeout"],
+    workers: ["on_disconnect", "replace", "drain_timeout"],
     admission: [
       "max_per_source",
       "source_prefix",

@@ -101,6 +101,13 @@ export interface HandoffHost {
   admit(pending: number): RefusalReason | null;
   /** How many more may be accepted now; unlimited where clients are refused at a limit. */
   room(): number;
+  /**
+   * One that was let in stays where it is before it is served (entrance.ts): until `release` it counts as an instance,
+   * and in the total.
+   */
+  keep(): void;
+  /** It does not any more. `then` says what becomes of it, before its room is given to others. */
+  release(then: () => void): void;
   /** A number that no connection had before. */
   nextConnection(): number;
   /**

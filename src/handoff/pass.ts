@@ -14,6 +14,7 @@ import { acceptWaiting, remember } from "./accept.ts";
 import { type Channel, type ChannelEvents, connectionMessage, type Outstanding } from "./channel.ts";
 import { NodeChannel } from "./channel-node.ts";
 import { SeqpacketChannel } from "./channel-seqpacket.ts";
+import { createEntrance, isForSpeakers } from "./entrance.ts";
 import { createFrost, type Frost } from "./frost.ts";
 import type {
   Connection,
@@ -105,7 +106,20 @@ export function createPass(host: HandoffHost): Handoff {
   const refuses = () => config.onLimit === "refuse" && !host.mayStart();
   const room = () => (refuses() ? host.room() : Math.min(host.room(), roomOf([...workers.values()], limits)));
 
+  const entrance = createEntrance(host, take, () => !host.isStopped());
+  /** How many may be waited for until they speak: as many as the workers together could be given. */
+  const roomAtEntrance = () => {
+    if (most === null || refuses()) return host.room();
+    const served = [...workers.values()].reduce((sum, { connections }) => sum + connections, 0);
+    return Math.min(host.room(), max * most - served - orphans.length - entrance.size);
+  };
+
   function readable(listener: BoundListener): void {
+    if (isForSpeakers(config, listener)) {
+      acceptWaiting({ ...host, room: roomAtEntrance }, listener, entrance.take);
+      host.rewatch();
+      return;
+    }
     if (mayTake() || refuses()) acceptWaiting({ ...host, room }, listener, take);
     if (!mayTake()) startIfNeeded();
     host.rewatch();
@@ -356,9 +370,13 @@ export function createPass(host: HandoffHost): Handoff {
       keepWarm();
     },
     // While none has room, a start is under way or the maximum is reached: who knocks waits in the kernel's queue.
-    holds: () => !mayTake() && !canStart() && !refuses(),
+    holds: (listener) => {
+      if (refuses()) return false;
+      return isForSpeakers(config, listener) ? roomAtEntrance() <= 0 : !mayTake() && !canStart();
+    },
     closing() {
       if (!host.isStopped()) return;
+      entrance.close();
       for (const worker of workers.values()) {
         worker.replaced = true;
         worker.channel.end();

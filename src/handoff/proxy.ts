@@ -16,6 +16,7 @@ import { proxyHeader } from "../net/proxy-header.ts";
 import type { Timer } from "../util/clock.ts";
 import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
+import { createEntrance } from "./entrance.ts";
 import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
 import { endedTooSoon, keepsNothing, launchOne } from "./handoff.ts";
 import { type Client, Held } from "./held.ts";
@@ -62,14 +63,22 @@ export function createProxy(host: HandoffHost): Handoff {
   /** Whether `workers.min` is to run: not after an end that `restart` leaves at that, until the next client. */
   let keeping = true;
 
+  const entrance = createEntrance(host, enter, () => !host.isStopped());
+
   /** While starts fail, no daemon is to be expected: with `on_limit = "refuse"` clients are told so. */
   const refuses = () => config.onLimit === "refuse" && !host.mayStart();
   const mayTake = () => refuses() || (worker === null ? host.mayStart() : !worker.ref.isStopping);
 
   function readable(listener: BoundListener): void {
-    if (mayTake()) acceptWaiting(host, listener, take);
+    if (mayTake()) acceptWaiting(host, listener, entrance.take);
     startIfNeeded();
     host.rewatch();
+  }
+
+  /** Whoever has spoken first, where clients are to. */
+  function enter(arrived: readonly Incoming[]): void {
+    take(arrived);
+    startIfNeeded();
   }
 
   function take(arrived: readonly Incoming[]): void {
@@ -268,7 +277,9 @@ export function createProxy(host: HandoffHost): Handoff {
     // While it is being stopped, or cannot be started: who knocks waits in the kernel's queue.
     holds: () => !mayTake(),
     closing() {
-      if (host.isStopped()) abandon();
+      if (!host.isStopped()) return;
+      entrance.close();
+      abandon();
     },
     ready,
     gone,

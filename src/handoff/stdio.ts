@@ -7,6 +7,7 @@ import { connectionVariables } from "../net/peer.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
+import { createEntrance } from "./entrance.ts";
 import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
 import { watchStdioIdle } from "./stdio-idle.ts";
 import type { UdpRelay } from "./stdio-udp.ts";
@@ -36,6 +37,7 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
       host.sys.close(incoming.fd);
     } else host.refuse(incoming, "error", `${started?.error.stage}: ${started?.error.code}`);
   };
+  const entrance = createEntrance(host, serve, () => host.mayStart());
   return {
     ...relay,
     accepts: true,
@@ -45,8 +47,16 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     // The service knows them by their handlers.
     connections: () => [],
     readable: (listener) =>
-      listener.kind === "udp" ? relay.readable(listener) : acceptWaiting(host, listener, serve),
+      listener.kind === "udp" ? relay.readable(listener) : acceptWaiting(host, listener, entrance.take),
     holds: () => false,
+    resume() {
+      entrance.resume();
+      relay.resume();
+    },
+    closing(listener) {
+      if (host.isStopped()) entrance.close();
+      relay.closing(listener);
+    },
     gone(handler, failed) {
       idle?.remove(handler.pid);
       relay.gone(handler, failed);

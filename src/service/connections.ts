@@ -32,6 +32,7 @@ export class Connections {
   readonly #refusal: Uint8Array;
   #open = 0;
   #whenNone: (() => void)[] = [];
+  #kept = 0;
 
   constructor(world: World, config: ServiceConfig, counters: Counters) {
     this.#world = world;
@@ -50,6 +51,21 @@ export class Connections {
     if (this.#open > 0) await new Promise<void>((resolve) => this.#whenNone.push(resolve));
   }
 
+  /** How many were let in and are not served yet. */
+  get kept(): number {
+    return this.#kept;
+  }
+
+  keep(): void {
+    this.#kept += 1;
+    this.#world.total.add();
+  }
+
+  release(): void {
+    this.#kept -= 1;
+    this.#world.total.remove();
+  }
+
   opened({ id, remote, local }: Connection): void {
     this.#open += 1;
     this.#world.total.add();
@@ -61,11 +77,15 @@ export class Connections {
   /** Makes room for another at once; the event comes when it is known what this one has carried. */
   closed(connection: Connection, end: ConnectionEnd): void {
     const durationMs = Math.round(this.#world.clock.now() - connection.acceptedAt);
+    this.#left();
+    if (connection.end === null || end.bytes !== null) this.#sayClosed(connection, end, durationMs);
+    else connection.end.settle((bytes) => this.#sayClosed(connection, { ...end, bytes }, durationMs));
+  }
+
+  #left(): void {
     this.#open -= 1;
     this.#world.total.remove();
     if (this.#open === 0) for (const resolve of this.#whenNone.splice(0)) resolve();
-    if (connection.end === null || end.bytes !== null) this.#sayClosed(connection, end, durationMs);
-    else connection.end.settle((bytes) => this.#sayClosed(connection, { ...end, bytes }, durationMs));
   }
 
   #sayClosed(connection: Connection, end: ConnectionEnd, durationMs: number): void {
@@ -95,10 +115,9 @@ export class Connections {
 
   /** The same for one that had been let in, and then could not be served. */
   dismiss({ id, remote, local }: Connection, fd: Fd, reason: RefusalReason, error: string): void {
-    this.#open -= 1;
     this.turnAway(remote, local, reason, error, id);
     this.#world.farewells.say(fd, this.#refusal);
-    this.#world.total.remove();
+    this.#left();
   }
 
   /** Somebody was not let in, and there is nothing to close. */

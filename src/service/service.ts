@@ -306,6 +306,11 @@ export class Service {
       admit: (pending) => admit(this.#load(pending)),
       launch: (requests) => this.#starts.launch(requests),
       room: () => this.#room(),
+      keep: () => {
+        this.connections.keep();
+        this.#checkLimit();
+      },
+      release: (then) => this.#release(then),
       refuse: (incoming, reason, error) => this.connections.refuse(incoming, reason, error),
       turnAway: (remote, local, reason, error) => this.connections.turnAway(remote, local, reason, error),
       shortage: () => this.#starts.shortage(),
@@ -343,6 +348,15 @@ export class Service {
       },
       dropDatagram: (listener, reason) => this.connections.dropDatagram(listener, reason),
     };
+  }
+
+  #release(then: () => void): void {
+    this.connections.release();
+    then();
+    if (reachedLimit(this.#load()) !== "limit") {
+      this.#dispatch({ type: "room", reason: "limit", handlers: this.handlers.size });
+    }
+    this.listeners.rewatch();
   }
 
   #newStarts(): Starts {
@@ -446,7 +460,7 @@ export class Service {
   #load(pending = 0): Load {
     const { total } = this.#world;
     return {
-      instances: this.#instances() + pending,
+      instances: this.#instances() + this.connections.kept + pending,
       maxInstances: this.config.maxInstances,
       total: total.count + pending,
       maxTotal: total.max,

@@ -1,0 +1,127 @@
+/**
+ * `wake_on = "data"`: what was accepted over TCP waits here until its client has sent something, and only then comes to
+ * its handoff. Whoever is waited for counts as if he were served (`max_instances`, the total of the daemon), so that
+ * strangers who say nothing cannot use up its descriptors, and is refused under `timeout` after `first_byte_timeout`.
+ *
+ * A client that ends or resets without a word is closed without one: nothing was refused, and nobody ran. So is one
+ * that half-closes, since a service for clients who wait to be spoken to is none that `wake_on = "data"` is for.
+ */
+import type { ServiceConfig } from "../config/config.ts";
+import type { Watch } from "../native/sys.ts";
+import { READABLE } from "../native/sys.ts";
+import { constant } from "../net/constants.ts";
+import type { BoundListener } from "../net/listen.ts";
+import type { Timer } from "../util/clock.ts";
+import type { HandoffHost, Incoming } from "./handoff.ts";
+
+type EntranceHost = Pick<
+  HandoffHost,
+  "config" | "sys" | "clock" | "keep" | "release" | "refuse" | "isStopped"
+>;
+
+export interface Entrance {
+  /** Keeps the descriptors of what was accepted; gives those on whose clients need not be waited for. */
+  take(arrived: readonly Incoming[]): void;
+  /** Handlers may be started again, after a while in which they might not. */
+  resume(): void;
+  /** How many are waited for. */
+  readonly size: number;
+  /** Closes all that are here: the service is stopped. */
+  close(): void;
+}
+
+/** Whether those who come to `listener` are to speak first. */
+export function isForSpeakers({ wakeOn }: Pick<ServiceConfig, "wakeOn">, { kind }: BoundListener): boolean {
+  return wakeOn === "data" && kind === "tcp";
+}
+
+interface Silent {
+  incoming: Incoming;
+  watch: Watch;
+  timer: Timer | null;
+}
+
+/**
+ * @param next keeps the descriptors that it gets
+ * @param mayServe whether somebody could serve who is given on; who speaks while nobody could stays until `resume`
+ */
+export function createEntrance(
+  host: EntranceHost,
+  next: (arrived: readonly Incoming[]) => void,
+  mayServe: () => boolean,
+): Entrance {
+  const { config, sys, clock } = host;
+  const silent = new Set<Silent>();
+  /** They have spoken. */
+  const ripe: Incoming[] = [];
+
+  const waitsFor = (incoming: Incoming) => isForSpeakers(config, incoming.listener) && !hasSpoken(incoming);
+  const hasSpoken = ({ fd }: Incoming) => sys.ioctlInt(fd, constant(sys, "FIONREAD")) > 0;
+
+  function wait(incoming: Incoming): void {
+    host.keep();
+    const watch = sys.watch(incoming.fd, () => stirred(one));
+    const { firstByteTimeout } = config;
+    const timer =
+      firstByteTimeout === null
+        ? null
+        : clock.after(firstByteTimeout, () => {
+            stopWaiting(one);
+            host.release(() => host.refuse(incoming, "timeout"));
+          });
+    const one: Silent = { incoming, watch, timer };
+    silent.add(one);
+    watch.start(READABLE);
+  }
+
+  /** It has sent something, or its end, or a reset. */
+  function stirred(one: Silent): void {
+    const { incoming } = one;
+    stopWaiting(one);
+    if (!hasSpoken(incoming)) host.release(() => sys.close(incoming.fd));
+    else if (mayServe()) giveOn(incoming);
+    else if (config.onLimit === "refuse" || host.isStopped())
+      host.release(() => host.refuse(incoming, "error"));
+    else ripe.push(incoming);
+  }
+
+  /** Let in as of now: from here on it is its server that it waits for. */
+  function giveOn(incoming: Incoming): void {
+    host.release(() => next([{ ...incoming, acceptedAt: clock.now() }]));
+  }
+
+  function stopWaiting(one: Silent): void {
+    silent.delete(one);
+    one.timer?.cancel();
+    one.watch.close();
+    // The watch has changed that, and it would be the handler's too.
+    sys.setBlocking(one.incoming.fd, true);
+  }
+
+  return {
+    take(arrived) {
+      const speaking: Incoming[] = [];
+      for (const incoming of arrived) {
+        if (waitsFor(incoming)) wait(incoming);
+        else speaking.push(incoming);
+      }
+      if (speaking.length > 0) next(speaking);
+    },
+    resume() {
+      while (ripe.length > 0 && mayServe()) {
+        const [incoming] = ripe.splice(0, 1);
+        if (incoming !== undefined) giveOn(incoming);
+      }
+    },
+    get size() {
+      return silent.size + ripe.length;
+    },
+    close() {
+      for (const one of [...silent]) {
+        stopWaiting(one);
+        ripe.push(one.incoming);
+      }
+      for (const { fd } of ripe.splice(0)) host.release(() => sys.close(fd));
+    },
+  };
+}
