@@ -13,12 +13,14 @@ import { descriptorsAreBack, ipv6, startFixture } from "./tools.ts";
 const carried = ({ socket }: Client) => ({ bytes_in: socket.bytesWritten, bytes_out: socket.bytesRead });
 
 /** In which state the kernel has the other end of it; its own process does not have that any more (proc(5)). */
-function stateOf({ socket: { localPort = 0 } }: Client): string | undefined {
-  const port = `:${localPort.toString(16).toUpperCase().padStart(4, "0")}`;
+function stateOf({ socket: { localPort = 0, remotePort = 0 } }: Client): string | undefined {
+  const [there, here] = [remotePort, localPort].map(
+    (port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`,
+  );
   const rows = readFileSync("/proc/net/tcp", "utf8")
     .split("\n")
     .map((row) => row.trim().split(/\s+/));
-  return rows.find(([, , remote]) => remote?.endsWith(port))?.[3];
+  return rows.find(([, local, remote]) => local === there && remote === here)?.[3];
 }
 const finWait2 = "05";
 
