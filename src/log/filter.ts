@@ -4,7 +4,7 @@ import type { DaemonEvent, Emit } from "./events.ts";
 
 export type LogChoice = "all" | "failures" | "none";
 
-/** `failures`: what is a warning or an error, and handlers that a signal ended without our asking. */
+/** `failures`: what is a warning or an error, and handlers that a signal ended, be it ours: why may be the failure. */
 export function isLogged(choice: LogChoice, event: DaemonEvent): boolean {
   switch (choice) {
     case "all":

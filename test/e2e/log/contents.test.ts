@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadSys } from "../../../src/native/sys.ts";
 import { ask, connect } from "../rig/client.ts";
+import { getJson } from "../rig/control.ts";
 import { startDaemon } from "../rig/daemon.ts";
 import type { Logged } from "../rig/event-log.ts";
 
@@ -143,6 +144,12 @@ test("a Unix client cannot forge a line by the path it is bound to", async () =>
   const { remote } = await rig.event("connection.accepted");
   sys.close(fd);
   expect(remote).toBe(`unix:${rig.directory}/a?b?[31m`);
+  // Nor where nothing is logged: whoever asks the daemon has it on a terminal too.
+  const { events } = (await getJson(rig.controlSocket, "/v1/services/s")) as {
+    events: { remote?: string }[];
+  };
+  const remotes = events.flatMap((event) => (event.remote === undefined ? [] : [event.remote]));
+  expect(new Set(remotes)).toEqual(new Set([remote]));
 });
 
 test("what a handler writes to stderr is cut and cleaned", async () => {

@@ -115,13 +115,10 @@ test("SIGUSR1 opens no inspector, not even before there is a log to open again",
   using folder = makeFolder();
   const preload = folder.write(
     "preload.cjs",
-    // In the very moment in which somebody listens for it, and then for as long as the program is being loaded.
-    `let sent = 0;
-     process.on("newListener", (name) => {
-       if (name !== "SIGUSR1" || sent > 0) return;
-       const send = () => { process.kill(process.pid, "SIGUSR1"); if (++sent < 20) setImmediate(send); };
-       setImmediate(send);
-     });`,
+    // When the addon is loaded: long before the daemon has a log, or handles signals.
+    `const extensions = require("node:module")._extensions;
+     const load = extensions[".node"];
+     extensions[".node"] = (...args) => { process.kill(process.pid, "SIGUSR1"); return load(...args); };`,
   );
   await using rig = await startDaemon(
     ({ directory }) => `[services.cat]\nlisten = "${directory}/cat.sock"\ncommand = "cat"`,
