@@ -3,6 +3,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { Daemon } from "../daemon/daemon.ts";
+import { keepHeapSmall } from "../daemon/heap.ts";
 import { type PidFile, writePidFile } from "../daemon/pidfile.ts";
 import { handleSignals } from "../daemon/signals.ts";
 import { createLogger, type LogOptions } from "../log/logger.ts";
@@ -84,6 +85,8 @@ export async function runForeground(
       leaveTerminal(sys, nothing);
     }
     failure = readyFd === null ? null : tellReady(readyFd);
+    // Not before: the start should not be held up by cleaning.
+    keepHeapSmall();
   }
   if (failure === null) await ended;
   else await daemon.stop(failure);
