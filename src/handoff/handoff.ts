@@ -155,6 +155,8 @@ export interface HandoffHost {
   tcpIdleMs(): ReadonlyMap<string, number>;
   /** Names of what waits at a listener, each the same for as long as it waits. */
   waiting(listener: BoundListener): readonly string[];
+  /** How many they are, where that is much easier to know than their names (TCP); else `null`. */
+  queueLength(listener: BoundListener): number | null;
   /** Puts right what a handler has done to a socket that it shared with us. */
   repair(listener: BoundListener): void;
   /** A handler has ended: `failure` says in which way it was as good as none, which counts as a failed start. */

@@ -21,6 +21,7 @@ import {
 } from "./handoff.ts";
 import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
 import { awaitLeave, tooOld } from "./old-age.ts";
+import { createTakings, namesOf, type Waited } from "./takings.ts";
 
 /** How often the queues are looked at while fewer workers run than may. */
 const sampleMs = 250;
@@ -28,7 +29,7 @@ const sampleMs = 250;
 interface Worker {
   ref: HandlerRef;
   /** What waited when it was started. */
-  before: readonly string[];
+  before: Waited;
   startedAt: number;
   /** Its `max_lifetime` is over: gives up waiting for a moment in which it can go. */
   aged: (() => void) | null;
@@ -37,6 +38,7 @@ interface Worker {
 export function createListen(host: HandoffHost): Handoff {
   const { workers: limits, idleTimeout, onIdle, restart } = host.config;
   const workers = new Map<number, Worker>();
+  const takings = createTakings(host, limits.max > 1);
   let timer: Timer | null = null;
   /** Who was told to stop because nobody is there, with the door closed: no other is started before they have gone. */
   const leaving = new Set<number>();
@@ -75,7 +77,7 @@ export function createListen(host: HandoffHost): Handoff {
     if (starting) return;
     if (frost.on) wake();
     const listeners = host.listeners();
-    const before = waiting();
+    const before = takings.look(listeners);
     openDoors(
       host.sys,
       listeners.filter(({ inherited }) => inherited),
@@ -104,7 +106,8 @@ export function createListen(host: HandoffHost): Handoff {
   }
 
   function sample(): void {
-    const left = waiting();
+    // Names are asked for only when somebody waits: they cost a walk through all of the machine's connections.
+    const left = host.listeners().some((listener) => host.queueLength(listener) !== 0) ? waiting() : [];
     if (host.mayGoOn() && left.length > 0 && allHaveBegun(left)) start();
     else sampleLater();
   }
@@ -114,7 +117,7 @@ export function createListen(host: HandoffHost): Handoff {
     const { startTimeout } = host.config;
     const since = host.clock.now() - (startTimeout ?? 0);
     return [...workers.values()].every(
-      ({ before, startedAt }) => startedAt < since || isEmptied(before, left),
+      ({ before, startedAt }) => startedAt < since || isEmptied(namesOf(before), left),
     );
   }
 
@@ -182,10 +185,10 @@ export function createListen(host: HandoffHost): Handoff {
     if (!wasReady) host.ended(endedTooSoon);
     if (workers.size > 0) return;
     idle?.stop();
+    // Before repair: what cannot be put right is closed and bound anew.
+    const taken = takings.taken(worker.before, host.listeners());
     for (const listener of host.listeners()) host.repair(listener);
-    if (wasReady && !left) {
-      host.ended(isEmptied(worker.before, waiting()) ? null : "the worker took nothing from its sockets");
-    }
+    if (wasReady && !left) host.ended(taken ? null : "the worker took nothing from its sockets");
     if (left) openDoors(host.sys, host.listeners());
     keeping = restart === "always" || (restart === "on-failure" && failed) || worker.aged !== null;
     host.rewatch();

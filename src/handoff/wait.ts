@@ -8,7 +8,7 @@
  * handlers in a row have left is dropped.
  */
 import type { BoundListener } from "../net/listen.ts";
-import { isEmptied, takesDatagrams } from "../net/waiting.ts";
+import { takesDatagrams } from "../net/waiting.ts";
 import { closeDoors, openDoors } from "./departure.ts";
 import { createFrost, type Frost } from "./frost.ts";
 import {
@@ -23,6 +23,7 @@ import {
 } from "./handoff.ts";
 import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
 import { awaitLeave, tooOld } from "./old-age.ts";
+import { createTakings, type Waited } from "./takings.ts";
 
 /** After so many handlers that did not take it, a datagram is dropped. */
 const mostTries = 3;
@@ -31,7 +32,7 @@ interface Turn {
   readonly listener: BoundListener;
   readonly handler: HandlerRef;
   /** What waited when the handler was started. */
-  readonly before: readonly string[];
+  readonly before: Waited;
   readonly frost: Frost;
   idle: IdleWatch | null;
   /** The handler was told to stop because nobody is there, with the door closed behind it. */
@@ -42,6 +43,7 @@ interface Turn {
 
 export function createWait(host: HandoffHost): Handoff {
   const turns = new Map<number, Turn>();
+  const takings = createTakings(host, false);
   /** The datagram at the head of each socket, and how many handlers have left it there. */
   const stuck = new Map<BoundListener, { datagram: string; tries: number }>();
 
@@ -52,7 +54,7 @@ export function createWait(host: HandoffHost): Handoff {
   }
 
   function start(listener: BoundListener): void {
-    const before = host.waiting(listener);
+    const before = takings.look([listener]);
     // Shared with the handler, which expects its 0 to block.
     host.sys.setBlocking(listener.fd, true);
     if (listener.inherited) openDoors(host.sys, [listener]);
@@ -62,7 +64,7 @@ export function createWait(host: HandoffHost): Handoff {
     host.rewatch();
   }
 
-  function newTurn(listener: BoundListener, handler: HandlerRef, before: readonly string[]): Turn {
+  function newTurn(listener: BoundListener, handler: HandlerRef, before: Waited): Turn {
     const frost = createFrost(host, {
       settled: () => void (isQuiet(turn) || wake(turn)),
       failed: () => stop(turn, "idle_timeout"),
@@ -135,16 +137,17 @@ export function createWait(host: HandoffHost): Handoff {
     // The service may have been stopped, or the listener bound anew: then its descriptor is another's by now.
     if (!host.listeners().includes(listener)) return;
     if (leaving) openDoors(host.sys, [listener]);
-    const after = host.waiting(listener);
+    const taken = takings.taken(before, [listener]);
+    const [head = ""] = taken ? [] : host.waiting(listener);
     // Last of all that looks at it: what cannot be put right is closed and bound anew.
     host.repair(listener);
     if (!wasReady) {
       host.ended(endedTooSoon);
-    } else if (leaving || isEmptied(before, after)) {
+    } else if (leaving || taken) {
       stuck.delete(listener);
       host.ended(null);
     } else {
-      leftAll(listener, after[0] ?? "");
+      leftAll(listener, head);
       host.ended("the handler took nothing from its socket");
     }
     host.rewatch();

@@ -11,7 +11,7 @@ import { createHandoff } from "../handoff/index.ts";
 import type { ChildExit } from "../native/sys.ts";
 import { type BoundListener, repairListener } from "../net/listen.ts";
 import type { TcpSample } from "../net/sample.ts";
-import { waitingAt } from "../net/waiting.ts";
+import { queueLength, waitingAt } from "../net/waiting.ts";
 import type { Timer } from "../util/clock.ts";
 import { signalName } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
@@ -341,6 +341,7 @@ export class Service {
       isDeserted: (listeners) => this.#traces.isDeserted(listeners),
       tcpIdleMs: () => this.#traces.tcpIdleMs(this.listeners.bound),
       waiting: (listener) => waitingAt(sys, diag, listener),
+      queueLength: (listener) => queueLength(sys, listener),
       repair: (listener) => this.#repair(listener),
       ended: (failure) => {
         if (failure === null) this.#starts.succeeded();

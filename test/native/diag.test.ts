@@ -12,6 +12,7 @@ import {
 } from "../../src/net/diag.ts";
 import { type ListenerKind, socketTypes } from "../../src/net/kind.ts";
 import type { BoundListener } from "../../src/net/listener.ts";
+import { queueLength } from "../../src/net/waiting.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { ready, sys } from "./support.ts";
 
@@ -192,6 +193,30 @@ describe.each(kinds)("%s", (_name, make, family) => {
     expect(queuedConnections(sys, netlink, listener)).toEqual(later.filter((name) => name !== "unnamed 1"));
     close(alive);
   });
+});
+
+test.each(["127.0.0.1", "::1"])(
+  "the length of the queue at %s, without names: only accepting makes it shorter",
+  async (address) => {
+    const listener = tcp(address);
+    expect(queueLength(sys, listener)).toBe(0);
+    const gone = await connect(listener);
+    await connect(listener);
+    expect(queueLength(sys, listener)).toBe(2);
+    abort(gone);
+    await expect
+      .poll(() => queuedConnections(sys, netlink, listener), { interval: 1 })
+      .toContain("unnamed 1");
+    expect(queueLength(sys, listener)).toBe(2);
+    await accept(listener);
+    expect(queueLength(sys, listener)).toBe(1);
+    sys.shutdown(listener.fd, "both");
+    expect(queueLength(sys, listener)).toBe(0);
+  },
+);
+
+test("the length of a queue is left out where names are as cheap", () => {
+  expect(queueLength(sys, unix("unix", join(directory, "length")))).toBeNull();
 });
 
 test("a handshake that waits for its first byte (TCP_DEFER_ACCEPT)", async () => {

@@ -26,13 +26,15 @@ describe.each(handoffs)("%s: a handler that takes nothing", (handoff) => {
       const failed = await rig.event("service.state", { state: "failed" });
       expect(failed.reason).toMatch(/took nothing from its socket/);
       expect(failed.until_ms).toBeGreaterThan(0);
-      expect(await starts(rig)).toBe(3);
+      // Over TCP the first is believed: telling costs more than a start.
+      const tried = socket.name === "TCP" ? 4 : 3;
+      expect(await starts(rig)).toBe(tried);
       expect(await startFailures(rig)).toBe(3);
 
       mend();
       const started = await rig.event("handler.started", {}, { after: failed });
       expect(await asked).toBe(`${started.pid}`);
-      expect(await starts(rig)).toBe(4);
+      expect(await starts(rig)).toBe(tried + 1);
     },
   );
 });
