@@ -67,6 +67,7 @@ export function createLogger(world: LogWorld, options: LogOptions): Result<Logge
   const least = logLevels.indexOf(options.level);
   const gate = new FloodGate();
   let timer: Timer | null = null;
+  let closed = false;
 
   const fitToLog = (event: DaemonEvent) => hidePeers(options.addresses, cleanFields(event, longestText));
   const summarise = () => {
@@ -84,7 +85,7 @@ export function createLogger(world: LogWorld, options: LogOptions): Result<Logge
   return ok({
     emit(raised: DaemonEvent) {
       const level = levelOf(raised);
-      if (logLevels.indexOf(level) < least) return;
+      if (closed || logLevels.indexOf(level) < least) return;
       const now = clock.now();
       if (!gate.admit(raised, now)) {
         // Only while something is held back: a daemon with nothing to do does not wake up.
@@ -100,6 +101,7 @@ export function createLogger(world: LogWorld, options: LogOptions): Result<Logge
     reopen: () => destination.reopen(),
     flush: () => destination.flush(),
     close() {
+      closed = true;
       summarise();
       return destination.close();
     },

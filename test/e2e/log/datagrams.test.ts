@@ -3,15 +3,17 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { DaemonEvent } from "../../../src/log/events.ts";
+import { summaryEveryMs } from "../../../src/log/flood.ts";
 import { createLogger, type Logger, type LogOptions } from "../../../src/log/logger.ts";
 import { loadSys } from "../../../src/native/sys.ts";
-import { systemClock } from "../../../src/util/clock.ts";
+import { type Clock, systemClock } from "../../../src/util/clock.ts";
+import { manualClock } from "../../unit/log/clock.ts";
 import { makeFolder } from "../cli/tinetd.ts";
 import { decodeJournal, type Receiver, receiver } from "./receiver.ts";
 
 const sys = loadSys();
 
-function logTo(destination: "journal" | "syslog", socket: string): Logger {
+function logTo(destination: "journal" | "syslog", socket: string, clock: Clock = systemClock): Logger {
   const options: LogOptions = {
     level: "info",
     format: "json",
@@ -20,7 +22,7 @@ function logTo(destination: "journal" | "syslog", socket: string): Logger {
     addresses: "full",
     journalStream: undefined,
   };
-  const world = { sys, clock: systemClock, pid: 99, sockets: { journal: socket, syslog: socket } };
+  const world = { sys, clock, pid: 99, sockets: { journal: socket, syslog: socket } };
   const created = createLogger(world, options);
   if (!created.ok) throw new Error(created.error);
   return created.value;
@@ -75,6 +77,41 @@ test("an event arrives at syslog as its sentence and words", async () => {
       /^<30>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d tinetd\[99\]: "s" started handler 7 \[event=handler.started service=s pid=7\]$/,
     ),
   ]);
+});
+
+test("a flood has a summary in time, and a timer only until then", async () => {
+  using folder = makeFolder();
+  const path = join(folder.path, "journal");
+  using journal = receiver(path);
+  const clock = manualClock();
+  const logger = logTo("journal", path, clock);
+  const event = (port: number): DaemonEvent => ({
+    event: "connection.refused",
+    service: "s",
+    reason: "denied",
+    remote: `tcp://192.0.2.1:${port}`,
+    local: "tcp://192.0.2.2:22",
+  });
+  const fields: Record<string, string>[] = [];
+  const read = () => fields.push(...journal.take().map(decodeJournal));
+  for (let port = 1; port <= 50; port++) {
+    logger.emit(event(port));
+    read();
+  }
+  expect(clock.timers).toBe(0);
+  for (let port = 51; port <= 80; port++) logger.emit(event(port));
+  read();
+  expect({ lines: fields.length, timers: clock.timers }).toEqual({ lines: 50, timers: 1 });
+  clock.advance(summaryEveryMs);
+  read();
+  expect(fields.at(-1)).toMatchObject({
+    MESSAGE: '"s" refused tcp://192.0.2.1:80: denied (the last of 30 that were not logged, in 5.0s)',
+    PRIORITY: "4",
+    TINETD_EVENT: "connection.refused",
+    TINETD_SUPPRESSED: "30",
+  });
+  expect({ lines: fields.length, timers: clock.timers }).toEqual({ lines: 51, timers: 0 });
+  await logger.close();
 });
 
 test("nobody is there: it is said, lines are counted, and told when somebody comes", async () => {
