@@ -1,6 +1,6 @@
 /**
- * `max_lifetime` of workers that accept by themselves: such a worker cannot be told to take nobody new, only to end. So
- * a moment is waited for in which nobody is connected, and the worker is taken away then as at idle: nobody is lost. A
+ * `max_lifetime` of workers that accept by themselves: such a worker cannot be told to take nobody new, only to end; and
+ * of the daemon behind `proxy`, beside which no other can run. So a moment is waited for in which nobody is connected, and the worker is taken away then as at idle: nobody is lost. A
  * service that never has such a moment is not waited for beyond `stop_timeout`; then the worker is told to stop, and
  * what becomes of its connections is up to it.
  */

@@ -17,9 +17,11 @@ import type { Timer } from "../util/clock.ts";
 import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
 import { createEntrance } from "./entrance.ts";
+import { createFrost, type Frost } from "./frost.ts";
 import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
 import { endedTooSoon, keepsNothing, launchOne } from "./handoff.ts";
 import { type Client, Held } from "./held.ts";
+import { awaitLeave, tooOld } from "./old-age.ts";
 import { type Relayed, Relays } from "./relays.ts";
 import { createUpstream } from "./upstream.ts";
 
@@ -45,6 +47,9 @@ interface Worker {
   readonly connecting: Map<Client, () => void>;
   /** Of its connections that are relayed: how many. */
   relayed: number;
+  readonly frost: Frost;
+  /** Its `max_lifetime` is over: gives up waiting for a moment in which it can go. */
+  aged: (() => void) | null;
 }
 
 export function createProxy(host: HandoffHost): Handoff {
@@ -137,17 +142,30 @@ export function createProxy(host: HandoffHost): Handoff {
     retry?.cancel();
     retry = started.ok ? null : clock.after(retryMs, startIfNeeded);
     if (!started.ok) return;
-    worker = {
-      ref: started.value,
+    worker = newWorker(started.value);
+    keeping = true;
+    // With `ready = "spawn"` it was ready before it was known here.
+    if (worker.ref.wasReady) ready(worker.ref);
+  }
+
+  function newWorker(ref: HandlerRef): Worker {
+    const frost = createFrost(host, {
+      // Who comes, comes through us: nobody can have come meanwhile.
+      settled: () => {},
+      failed: () => (min > 0 ? rest(worker) : stop(worker, "idle_timeout")),
+      expired: () => (min > 0 ? undefined : stop(worker, "max_frozen")),
+    });
+    const worker: Worker = {
+      ref,
       ready: false,
       served: false,
       idleTimer: null,
       connecting: new Map(),
       relayed: 0,
+      frost,
+      aged: null,
     };
-    keeping = true;
-    // With `ready = "spawn"` it was ready before it was known here.
-    if (worker.ref.wasReady) ready(worker.ref);
+    return worker;
   }
 
   function turnAwayAll(): void {
@@ -185,6 +203,7 @@ export function createProxy(host: HandoffHost): Handoff {
 
   function connect(client: Client, to: Worker): void {
     to.idleTimer?.cancel();
+    to.frost.thaw();
     to.ref.worked();
     // Known before it is tried: it may come out at once.
     to.connecting.set(client, () => {});
@@ -224,16 +243,34 @@ export function createProxy(host: HandoffHost): Handoff {
     rest(worker);
   }
 
-  /** A daemon without connections is taken away once that has lasted long enough. */
+  /** A daemon without connections is frozen or taken away once that has lasted long enough. */
   function rest(of: Worker): void {
     if (connectionsOf(of) > 0) return;
     of.ref.rested();
     of.idleTimer?.cancel();
-    if (idleTimeout === null || min > 0) return;
+    if (idleTimeout === null || (config.onIdle === "stop" && min > 0)) return;
     of.idleTimer = clock.after(idleTimeout, () => {
-      if (connectionsOf(of) > 0) return;
-      of.ref.stop("idle_timeout");
-      host.rewatch();
+      if (connectionsOf(of) > 0 || of.ref.isStopping) return;
+      if (config.onIdle === "freeze") of.frost.begin([of.ref]);
+      else stop(of, "idle_timeout");
+    });
+  }
+
+  /** Nobody is connected, and who knocks from now on waits for the next daemon. */
+  function stop(some: Worker, reason: string): void {
+    some.frost.leave(some.ref);
+    some.ref.stop(reason);
+    host.rewatch();
+  }
+
+  /** Two daemons cannot listen at one address: it goes before the next is started, if it can while nobody is connected. */
+  function aged({ pid }: HandlerRef): void {
+    if (worker?.ref.pid !== pid) return;
+    const old = worker;
+    old.aged = awaitLeave(host, old.ref, () => {
+      if (connectionsOf(old) > 0) return false;
+      stop(old, tooOld);
+      return true;
     });
   }
 
@@ -242,7 +279,9 @@ export function createProxy(host: HandoffHost): Handoff {
     const was = worker;
     worker = null;
     was.idleTimer?.cancel();
-    keeping = restart === "always" || (restart === "on-failure" && failed);
+    was.frost.leave(was.ref);
+    was.aged?.();
+    keeping = restart === "always" || (restart === "on-failure" && failed) || was.aged !== null;
     // Asked to end, it may have taken nothing because nobody came.
     const wanted = was.connecting.size > 0 || !was.ref.isStopping;
     for (const [client, giveUp] of was.connecting) {
@@ -283,6 +322,7 @@ export function createProxy(host: HandoffHost): Handoff {
     },
     ready,
     gone,
+    aged,
     connectionsOf: ({ pid }) => (worker?.ref.pid === pid ? connectionsOf(worker) : 0),
   };
 }

@@ -12,13 +12,21 @@ export function contextSwitches(worker: number): number {
 }
 
 function switchesOf(pid: number): number {
-  let sum = 0;
+  return [...threadSwitches(pid).values()].reduce((sum, count) => sum + count, 0);
+}
+
+/** The same of each thread of a process, by its directory in /proc; nothing of a process that has ended. */
+export function threadSwitches(pid: number): Map<string, number> {
+  const switches = new Map<string, number>();
   for (const thread of entriesOf(`/proc/${pid}/task`)) {
-    for (const [, count] of read(`/proc/${pid}/task/${thread}/status`).matchAll(/ctxt_switches:\s+(\d+)/g)) {
+    const directory = `/proc/${pid}/task/${thread}`;
+    let sum = 0;
+    for (const [, count] of read(`${directory}/status`).matchAll(/ctxt_switches:\s+(\d+)/g)) {
       sum += Number(count);
     }
+    switches.set(directory, sum);
   }
-  return sum;
+  return switches;
 }
 
 function entriesOf(folder: string): string[] {

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import type { Sys } from "../native/sys.ts";
 import { isSystemError } from "../native/sys.ts";
 import type { Clock } from "../util/clock.ts";
+import { awaken } from "./awakening.ts";
 import type { CgroupHome } from "./cgroup-home.ts";
 import { insist } from "./insist.ts";
 import { cgroupOf } from "./proc.ts";
@@ -64,9 +65,11 @@ export class Cgroup implements Reach {
   }
 
   stop(signal: number): void {
-    insist(this.#clock, () => this.#signal(stopSignals(signal)));
-    // Who is frozen takes the signal up when it is thawed, before anything else.
-    this.thaw();
+    const send = () => insist(this.#clock, () => this.#signal(stopSignals(signal)));
+    insist(this.#clock, () => {
+      if (this.#frozen) awaken(this.#clock, processesIn(this.#directory), () => this.thaw(), send);
+      else send();
+    });
   }
 
   kill(): void {
@@ -74,6 +77,7 @@ export class Cgroup implements Reach {
   }
 
   ended(_stopping: boolean, onGone: () => void): void {
+    this.#giveUp();
     // Mostly it is empty, and then this one call is all.
     if (isRemoved(this.#directory)) onGone();
     else insist(this.#clock, () => this.#await(onGone));

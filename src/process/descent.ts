@@ -75,8 +75,7 @@ export class Descent implements Reach {
   }
 
   stop(signal: number): void {
-    this.#standstill.forget();
-    insist(this.#world.clock, () => this.#signal(stopSignals(signal)));
+    this.#standstill.awaken(() => insist(this.#world.clock, () => this.#signal(stopSignals(signal))));
   }
 
   kill(): void {
@@ -87,6 +86,7 @@ export class Descent implements Reach {
   }
 
   ended(_stopping: boolean, onGone: () => void): void {
+    this.#standstill.giveUp();
     this.#onGone = onGone;
     this.#look();
     // Mostly nobody is left, and nothing needs to be waited for.

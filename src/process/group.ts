@@ -22,14 +22,17 @@ export function reachGroup(sys: Sys, clock: Clock, child: Child, onLeft: () => v
     freeze: (done) => standstill.freeze(done),
     thaw: () => standstill.thaw(),
     stop: (signal) => {
-      standstill.forget();
-      for (const each of stopSignals(signal)) child.signal(each, "group");
+      standstill.awaken(() => {
+        for (const each of stopSignals(signal)) child.signal(each, "group");
+      });
     },
     kill: () => {
       child.signal(constants.signals.SIGKILL, "group");
       survivors.kill();
     },
     ended: (stopping, onGone) => {
+      // What lives on of the group would stand still for ever.
+      standstill.thaw();
       if (stopping) {
         survivors.watch(onGone);
         return;

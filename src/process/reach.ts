@@ -21,7 +21,10 @@ export interface Reach {
   freeze(done: (frozen: boolean) => void): void;
   /** They go on, also those that `freeze` has not come to an end with. */
   thaw(): void;
-  /** Sends the signal to all whom it reaches now, and wakes those that are frozen or stopped. Called at most once. */
+  /**
+   * Sends the signal to all whom it reaches, and wakes those that are stopped. Those that are frozen are thawed, and
+   * get it a moment later. Called at most once.
+   */
   stop(signal: number): void;
   /** SIGKILL to all, and from now on to whatever they may still start. */
   kill(): void;
@@ -43,10 +46,14 @@ export function reachProcess(sys: Sys, clock: Clock, child: Child): Reach {
     freeze: (done) => standstill.freeze(done),
     thaw: () => standstill.thaw(),
     stop: (signal) => {
-      standstill.forget();
-      for (const each of stopSignals(signal)) child.signal(each, "process");
+      standstill.awaken(() => {
+        for (const each of stopSignals(signal)) child.signal(each, "process");
+      });
     },
     kill: () => child.signal(constants.signals.SIGKILL, "process"),
-    ended: (_stopping, onGone) => onGone(),
+    ended: (_stopping, onGone) => {
+      standstill.giveUp();
+      onGone();
+    },
   };
 }

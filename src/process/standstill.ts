@@ -11,6 +11,7 @@ import type { Sys } from "../native/sys.ts";
 import { isSystemError } from "../native/sys.ts";
 import { isShortage } from "../net/accept.ts";
 import type { Clock, Timer } from "../util/clock.ts";
+import { awaken } from "./awakening.ts";
 import { insist } from "./insist.ts";
 import { isStopped, type ProcessEntry, readProcess } from "./proc.ts";
 import { signalByPid } from "./signal.ts";
@@ -44,17 +45,23 @@ export class Standstill {
   /** Those that were stopped go on, and none is stopped any more. */
   thaw(): void {
     const woken = [...this.#stopped];
-    this.forget();
+    this.giveUp();
+    this.#stopped.clear();
     for (const [pid, startTime] of woken) {
       insist(this.#clock, () => void this.#signal(pid, startTime, SIGCONT));
     }
   }
 
-  /** They are woken otherwise. */
-  forget(): void {
+  /** Calls back when they are awake: at once if they were not frozen, and else soon after they were thawed. */
+  awaken(awake: () => void): void {
+    if (this.#stopped.size === 0) awake();
+    else awaken(this.#clock, [...this.#stopped.keys()], () => this.thaw(), awake);
+  }
+
+  /** Looks no further for those who are not quite frozen: the handler has ended. */
+  giveUp(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    this.#stopped.clear();
   }
 
   #look(pauseMs: number, done: (frozen: boolean) => void): void {

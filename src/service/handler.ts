@@ -182,8 +182,6 @@ export class Handler {
       max_rss_kb:
         exit.maxResidentKilobytes > process.resourceUsage().maxRSS ? exit.maxResidentKilobytes : null,
     });
-    // What it has started and is not to go with it would stay frozen for ever.
-    if (this.#state.name === "frozen") this.#reach.thaw();
     let gone = false;
     this.#reach.ended(this.#state.name === "stopping", () => {
       gone = true;

@@ -4,6 +4,8 @@ It serves many clients at once. Each gets the daemon's pid as its first line; th
 line: `child` starts a process in a session of its own and says its pid, `sibling` one in its own group, `hush` ends the WATCHDOG=1 messages, anything
 else comes back. A datagram is answered by the pid.
 
+It has threads that do nothing, as many programs have: signals are for its first one alone.
+
 Arguments: `polite` exits with status 5 when it is told to stop, `content` with 0, `deaf` does not heed that at all.
 """
 import os
@@ -46,6 +48,9 @@ if "deaf" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if "NOTIFY_SOCKET" in os.environ:
     threading.Thread(target=notify, daemon=True).start()
+
+for _ in range(8):
+    threading.Thread(target=os.read, args=(os.pipe()[0], 1), daemon=True).start()
 
 listener = socket.socket(fileno=3 if "LISTEN_FDS" in os.environ else 0)
 if listener.type == socket.SOCK_DGRAM:
