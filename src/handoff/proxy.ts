@@ -77,7 +77,7 @@ export function createProxy(host: HandoffHost): Handoff {
   function readable(listener: BoundListener): void {
     if (mayTake()) acceptWaiting(host, listener, entrance.take);
     startIfNeeded();
-    host.rewatch();
+    if (!mayTake()) host.rewatch();
   }
 
   /** Whoever has spoken first, where clients are to. */
