@@ -1,7 +1,7 @@
 /** Runs a daemon in this process until a signal ends it: what `run` and `serve` have in common. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Config } from "../config/config.ts";
+import type { Config, Problem } from "../config/config.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { keepHeapSmall } from "../daemon/heap.ts";
 import { type PidFile, writePidFile } from "../daemon/pidfile.ts";
@@ -10,6 +10,7 @@ import { createLogger, type LogOptions } from "../log/logger.ts";
 import type { Sys } from "../native/sys.ts";
 import { type InheritedSocket, readInheritance } from "../net/adopt.ts";
 import { systemClock } from "../util/clock.ts";
+import type { Result } from "../util/result.ts";
 import { type CliContext, type CliOption, CommandFailure, exitCode, type OptionValues } from "./command.ts";
 import { isRelayed, leaveTerminal } from "./detach.ts";
 
@@ -31,12 +32,14 @@ export const daemonOptions: readonly CliOption[] = [
 /**
  * Resolves to the exit code when the daemon has ended.
  * @param controlSocket where to answer `tinetd status`; `null`: nowhere
+ * @param loadConfig reads the configuration again, for a reload
  */
 export async function runForeground(
   context: CliContext,
   config: Config,
   options: OptionValues,
   controlSocket: string | null,
+  loadConfig: () => Result<Config, Problem[]>,
 ): Promise<number> {
   const readyFd = readyDescriptor(options);
   const sys = context.sys();
@@ -67,12 +70,11 @@ export async function runForeground(
       inherited,
       nothing,
       controlSocket,
+      loadConfig,
     },
     config,
   );
-  const ended = new Promise<void>((resolve) => {
-    handleSignals({ daemon, logger, emit: logger.emit, ended: resolve });
-  });
+  handleSignals({ daemon, logger, emit: logger.emit });
   const started = await daemon.start();
   let failure = started.ok
     ? options.strict === true && started.value.failed > 0
@@ -88,7 +90,7 @@ export async function runForeground(
     // Not before: the start should not be held up by cleaning.
     keepHeapSmall();
   }
-  if (failure === null) await ended;
+  if (failure === null) await daemon.ended;
   else await daemon.stop(failure);
   pidFile?.remove();
   // Nobody reads the log, but a thread waits to write to it: exit(3) would wait for that thread for ever.

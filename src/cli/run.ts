@@ -2,7 +2,7 @@
 
 import { defaultControlSocket } from "../control/path.ts";
 import { type Command, CommandFailure, exitCode } from "./command.ts";
-import { configOption, loadOrFail, ownUid } from "./configuration.ts";
+import { configOption, load, loadOrFail, ownUid } from "./configuration.ts";
 import { runDetached } from "./detach.ts";
 import { daemonOptions, runForeground } from "./foreground.ts";
 
@@ -24,7 +24,9 @@ export const run: Command = {
   async run(context, _positional, options) {
     const config = loadOrFail(context, options);
     const socket = config.daemon.controlSocket ?? defaultControlSocket(context.environment, ownUid());
-    if (options.daemon !== true) return runForeground(context, config, options, socket);
+    if (options.daemon !== true) {
+      return runForeground(context, config, options, socket, () => load(context, config.path));
+    }
     if (options.readyFd !== undefined) {
       throw new CommandFailure("--daemon returns when ready: it does not go with --ready-fd", exitCode.usage);
     }

@@ -25,7 +25,14 @@ export const serve: Command = {
     if (!config.ok) throw configurationFailure(context, config.error);
     const format = options.logFormat ?? (context.stderrIsTerminal ? "pretty" : "json");
     const controlSocket = typeof options.controlSocket === "string" ? options.controlSocket : null;
-    return runForeground(context, config.value, { ...options, logFormat: format }, controlSocket);
+    // What it was told stands on its command line, which does not change.
+    return runForeground(
+      context,
+      config.value,
+      { ...options, logFormat: format },
+      controlSocket,
+      () => config,
+    );
   },
 };
 

@@ -25,7 +25,7 @@ export const notAvailable: Availability = {
   },
   service: {
     "the built-ins": ["builtin"],
-    workers: ["on_disconnect", "replace", "drain_timeout"],
+    workers: ["on_disconnect"],
     admission: [
       "max_per_source",
       "source_prefix",

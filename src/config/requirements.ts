@@ -52,6 +52,9 @@ export function requirements(
   if (service.handoff === "proxy" && !says("upstream")) {
     need("handoff", 'handoff = "proxy" needs the address of the daemon in `upstream`');
   }
+  if (service.handoff === "proxy" && service.replace === "overlap") {
+    need("replace", "two daemons cannot have the same upstream at once", 'leave it at "stop-first"');
+  }
   if (service.proxyProtocol !== null && service.trustedProxies === null && !says("trusted_proxies")) {
     need("proxy_protocol", "proxy_protocol needs `trusted_proxies`: nobody else may say who a client is");
   }

@@ -123,6 +123,9 @@ export const plan = z.object({
     }),
   ),
   unchanged: z.int(),
+  postponed: z
+    .array(z.string())
+    .meta({ description: "keys of [daemon] whose change counts after an upgrade or a restart" }),
   ended: z.int().meta({ description: "connections that were still open after drain_timeout" }),
 });
 

@@ -1,12 +1,14 @@
 /** The daemon: owns the services and what they share, from the first bind to the last handler's end. */
-import type { Config } from "../config/config.ts";
-import type { Status } from "../control/messages.ts";
+import type { Config, Problem, ServiceConfig } from "../config/config.ts";
+import { formatProblem } from "../config/problem.ts";
+import type { Plan, Status } from "../control/messages.ts";
 import { ensureControlDirectory } from "../control/path.ts";
 import { nodeRights, type RoleRules } from "../control/roles.ts";
+import type { Refusal } from "../control/routes.ts";
 import { type ControlServer, serveControl } from "../control/server.ts";
 import type { DaemonEvent, Emit } from "../log/events.ts";
 import { Feed, tee } from "../log/feed.ts";
-import { filterEvents } from "../log/filter.ts";
+import { isLogged } from "../log/filter.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import { formatSocketAddress } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
@@ -23,7 +25,16 @@ import { Total, type World } from "../service/world.ts";
 import type { Clock } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { Operator } from "./operator.ts";
+import {
+  type Change,
+  mergeDaemon,
+  plannedChanges,
+  planReload,
+  postponed,
+  type ReloadPlan,
+} from "./reload.ts";
 import { Reserve } from "./reserve.ts";
+import { Roster } from "./roster.ts";
 
 export interface DaemonWorld {
   sys: Sys;
@@ -36,6 +47,8 @@ export interface DaemonWorld {
   inherited: InheritedSocket[];
   /** /dev/null, for reading and writing; the daemon keeps it. */
   nothing: Fd;
+  /** Reads the configuration again. */
+  loadConfig(): Result<Config, Problem[]>;
   /** Where the control socket is to be; `null`: nowhere. */
   controlSocket: string | null;
 }
@@ -48,7 +61,7 @@ const reservedDescriptors = 8 * 4;
 export class Daemon {
   readonly #world: DaemonWorld;
   readonly #feed: Feed;
-  readonly #services: Service[];
+  readonly #roster: Roster;
   readonly #farewells: Farewells;
   readonly #reserve: Reserve;
   readonly #total: Total;
@@ -57,9 +70,16 @@ export class Daemon {
   readonly #ends: Ends;
   readonly #diag: Fd;
   readonly #startedAt: Date;
-  readonly #config: Config;
+  #config: Config;
+  #generation = 1;
+  /** The reload that is under way, or the last one. */
+  #reloading: Promise<unknown> = Promise.resolve();
   #control: ControlServer | null = null;
   #connections = 0;
+  /** Resolves when `stop` has come to its end: nothing is left to do but to exit. */
+  readonly ended: Promise<void>;
+  #tellEnded: () => void = () => {};
+  #isDraining = false;
   #stopping: Promise<void> | null = null;
   #servicesStopped: Promise<void> | null = null;
 
@@ -67,6 +87,9 @@ export class Daemon {
     const { sys, clock, emit, host, nothing } = world;
     this.#world = world;
     this.#config = config;
+    this.ended = new Promise((resolve) => {
+      this.#tellEnded = resolve;
+    });
     this.#startedAt = clock.wall();
     this.#feed = new Feed(() => clock.wall().getTime());
     this.#farewells = createFarewells(sys);
@@ -98,10 +121,11 @@ export class Daemon {
       spare: () => this.#reserve.refill(),
       nextConnection: () => ++this.#connections,
     };
-    this.#services = [...config.services.values()].map((service) => {
-      const log = filterEvents(service.log, emit);
-      return new Service({ ...shared, emit: tee(this.#feed.emit, log) }, service);
-    });
+    this.#roster = new Roster(
+      (service) => this.#newService(shared, service),
+      world.inherited,
+      config.services.values(),
+    );
   }
 
   /**
@@ -111,16 +135,16 @@ export class Daemon {
   async start(): Promise<Result<{ listeners: number; failed: number }, string>> {
     const control = await this.#openControl();
     if (!control.ok) return control;
-    const enabled = this.#services.filter(({ config }) => config.enabled);
+    const { enabled } = this.#roster;
     if (!this.isStopping) await Promise.all(enabled.map((service) => service.start()));
     // The signal to stop may come at any moment; what was opened after it nobody else would close.
     if (this.isStopping) {
       await this.#control?.close();
       return ok({ listeners: 0, failed: 0 });
     }
-    const listeners = this.#services.reduce((sum, service) => sum + service.listeners.bound.length, 0);
+    const listeners = this.services.reduce((sum, service) => sum + service.listeners.bound.length, 0);
     const unknown = this.#closeUnknown();
-    const failed = this.#services.filter(
+    const failed = this.services.filter(
       (s) => s.state.name === "failed" || s.listeners.missing.length > 0,
     ).length;
     this.#emit({
@@ -145,8 +169,22 @@ export class Daemon {
    * Called again, it gives the same promise.
    */
   stop(reason: string): Promise<void> {
-    this.#stopping ??= this.#stop(reason);
+    // A bug on the way must not make a daemon that cannot be stopped.
+    this.#stopping ??= this.#stop(reason).finally(() => this.#tellEnded());
     return this.#stopping;
+  }
+
+  /** Lets nobody in any more, and stops when the last connection has ended, however long that takes. */
+  async drain(reason: string): Promise<void> {
+    if (!this.#isDraining) await this.#drainServices(reason);
+    await this.stop(reason);
+  }
+
+  async #drainServices(reason: string): Promise<void> {
+    if (this.isStopping) return;
+    this.#isDraining = true;
+    this.#emit({ event: "daemon.shutdown", reason: `${reason}, once the last connection has ended` });
+    await Promise.all(this.services.map((service) => service.drain()));
   }
 
   get config(): Config {
@@ -155,11 +193,100 @@ export class Daemon {
 
   /** Those that are not enabled too, which nobody has started yet. */
   get services(): readonly Service[] {
-    return this.#services;
+    return this.#roster.all;
+  }
+
+  /** What is logged of a service is decided by the configuration that it has at that moment. */
+  #newService(shared: World, config: ServiceConfig): Service {
+    const { emit } = this.#world;
+    const log: Emit = (event) => {
+      if (isLogged(service.config.log, event)) emit(event);
+    };
+    const service: Service = new Service({ ...shared, emit: tee(this.#feed.emit, log) }, config);
+    return service;
+  }
+
+  /**
+   * Reads the configuration again and does what it says, one reload after the other. Resolves when all is done but the
+   * farewells of services that are removed.
+   */
+  reload({ dryRun }: { dryRun: boolean }): Promise<Result<Plan, Refusal>> {
+    const reloaded = this.#reloading.then(() => this.#reload(dryRun));
+    this.#reloading = reloaded;
+    return reloaded;
+  }
+
+  async #reload(dryRun: boolean): Promise<Result<Plan, Refusal>> {
+    if (this.isStopping) return err({ kind: "conflict", message: "the daemon is shutting down" });
+    const loaded = this.#world.loadConfig();
+    if (!loaded.ok) {
+      const [first] = loaded.error;
+      const count = loaded.error.length === 1 ? "1 error" : `${loaded.error.length} errors`;
+      const message = `${count} in the configuration, nothing was changed`;
+      if (!dryRun)
+        this.#tellReload(
+          null,
+          `${count} in the configuration${first === undefined ? "" : `: ${formatProblem(first)}`}`,
+        );
+      const problems = loaded.error.map(({ position, message, hint }) => ({ ...position, message, hint }));
+      return err({ kind: "invalid", message, problems });
+    }
+    const plan = planReload(this.#config, loaded.value);
+    if (dryRun) return ok(this.#describePlan(plan, plannedChanges(plan)));
+    const changes = await this.#carryOut(plan, loaded.value);
+    const described = this.#describePlan(plan, changes);
+    const failed = changes.flatMap(({ service, failure }) =>
+      failure === null ? [] : [`"${service}": ${failure}`],
+    );
+    this.#tellReload(described, failed.length > 0 ? `${failed.join("; ")} (as before)` : null);
+    return ok(described);
+  }
+
+  async #carryOut(plan: ReloadPlan, after: Config): Promise<Change[]> {
+    const before = this.#config;
+    const changes = await this.#roster.apply(plan);
+    // A service that could not follow is as it was, and the next reload tries again.
+    const services = new Map(after.services);
+    for (const { service, failure } of changes) {
+      const old = failure === null ? undefined : before.services.get(service);
+      if (old !== undefined) services.set(service, old);
+    }
+    this.#config = { ...after, services, daemon: mergeDaemon(before.daemon, after.daemon) };
+    this.#total.max = this.#mostConnections();
+    this.#closeUnknown();
+    if (plan.added.length + plan.removed.length + plan.changed.length + plan.daemon.length > 0)
+      this.#generation += 1;
+    for (const name of plan.removed) this.#feed.forget(name);
+    return changes;
+  }
+
+  #describePlan(plan: ReloadPlan, changes: readonly Change[]): Plan {
+    return {
+      generation: this.#generation,
+      added: plan.added.map(({ name }) => name),
+      removed: plan.removed,
+      changed: changes.map(({ service, keys, workers, failure }) => ({ service, keys, workers, failure })),
+      unchanged: plan.unchanged,
+      postponed: postponed(plan),
+      ended: changes.reduce((sum, { ended }) => sum + ended, 0),
+    };
+  }
+
+  #tellReload(plan: Plan | null, error: string | null): void {
+    this.#emit({
+      event: "daemon.reload",
+      generation: this.#generation,
+      added: plan?.added ?? [],
+      removed: plan?.removed ?? [],
+      changed: plan?.changed.map(({ service }) => service) ?? [],
+      unchanged: plan?.unchanged ?? this.#config.services.size,
+      ...(error === null ? {} : { error }),
+    });
   }
 
   /** Begins the end. Resolves when every service has stopped, while the control socket still answers. */
-  async stopServices(reason: string): Promise<void> {
+  async stopServices(reason: string, { drain }: { drain: boolean }): Promise<void> {
+    if (drain) await this.#drainServices(reason);
     void this.stop(reason);
     await this.#servicesStopped;
   }
@@ -172,10 +299,10 @@ export class Daemon {
         version,
         started_at: this.#startedAt.toISOString(),
         config: this.#config.path,
-        generation: 1,
+        generation: this.#generation,
         connections: this.#total.count,
       },
-      services: this.#services.map((service) => describeService(service, clock)),
+      services: this.services.map((service) => describeService(service, clock)),
     };
   }
 
@@ -184,7 +311,7 @@ export class Daemon {
     this.#emit({ event: "daemon.shutdown", reason });
     const limit = this.#config.daemon.shutdownTimeout;
     const timer = limit === null ? null : clock.after(limit, () => this.kill());
-    this.#servicesStopped = Promise.all(this.#services.map((service) => service.stop())).then(() =>
+    this.#servicesStopped = Promise.all(this.services.map((service) => service.stop())).then(() =>
       this.#processes.leftoversGone(),
     );
     await this.#servicesStopped;
@@ -194,7 +321,7 @@ export class Daemon {
     this.#ends.close();
     await this.#control?.close();
     this.#farewells.close();
-    for (const service of this.#services) service.close();
+    for (const service of this.services) service.close();
     this.#reserve.close();
     sys.close(this.#diag);
     sys.close(nothing);
@@ -202,7 +329,7 @@ export class Daemon {
 
   /** SIGKILL to every handler; `stop` then comes to its end. */
   kill(): void {
-    for (const service of this.#services) service.kill();
+    for (const service of this.services) service.kill();
     this.#processes.killLeftovers();
   }
 

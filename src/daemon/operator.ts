@@ -117,17 +117,17 @@ export class Operator implements Backend {
     return err({ kind: "unknown", message: `${what} of this daemon` });
   }
 
-  reload(_how: { dryRun: boolean }): Outcome<Plan> {
-    return err(notAvailable("reload"));
+  reload(how: { dryRun: boolean }): Outcome<Plan> {
+    return this.#daemon.reload(how);
   }
 
   upgrade(): Outcome<{ version: string }> {
     return err(notAvailable("upgrade"));
   }
 
-  shutdown({ drain }: { drain: boolean }): Outcome<Nothing> {
-    if (drain) return err(notAvailable("shutdown --drain"));
-    return this.#daemon.stopServices("tinetd shutdown").then(() => done);
+  async shutdown(how: { drain: boolean }): Promise<Result<Nothing, Refusal>> {
+    await this.#daemon.stopServices("tinetd shutdown", how);
+    return done;
   }
 
   follow(follower: (event: LoggedEvent) => void): { last: LoggedEvent[]; stop: () => void } {

@@ -10,15 +10,12 @@ export interface SignalWorld {
   daemon: Daemon;
   logger: Logger;
   emit: Emit;
-  /** The daemon has stopped: nothing is left to do but to exit. */
-  ended: () => void;
 }
 
-export function handleSignals({ daemon, logger, emit, ended }: SignalWorld): void {
+export function handleSignals({ daemon, logger, emit }: SignalWorld): void {
   let interrupted = false;
   const stop = (signal: string) => {
-    // A bug on the way must not make a daemon that cannot be stopped.
-    void daemon.stop(signal).catch(logger.bug).then(ended);
+    void daemon.stop(signal).catch(logger.bug);
   };
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => {
@@ -28,15 +25,11 @@ export function handleSignals({ daemon, logger, emit, ended }: SignalWorld): voi
     stop("SIGINT");
   });
   process.on("SIGUSR1", () => logger.reopen());
-  process.on("SIGHUP", () =>
-    emit({ event: "daemon.reload", error: "reload on SIGHUP is not available yet" }),
-  );
+  process.on("SIGHUP", () => void daemon.reload({ dryRun: false }).catch(logger.bug));
   process.on("SIGUSR2", () =>
     emit({ event: "daemon.upgrade", error: "upgrade on SIGUSR2 is not available yet" }),
   );
-  process.on("SIGQUIT", () =>
-    emit({ event: "daemon.reload", error: "draining on SIGQUIT is not available yet" }),
-  );
+  process.on("SIGQUIT", () => void daemon.drain("SIGQUIT").catch(logger.bug));
   // A bug that one connection meets must not take the others with it: it is reported, and the daemon goes on.
   process.on("uncaughtException", (error) => logger.bug(error));
 }

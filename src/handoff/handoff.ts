@@ -25,6 +25,10 @@ export interface Handoff {
   readsOn(listener: BoundListener): boolean;
   /** Somebody new may come in, perhaps after a while in which nobody might. */
   resume(): void;
+  /** A worker is to run although nobody is there: it is to be seen whether it gets ready. */
+  warm(): void;
+  /** Another way of starting workers is in force: those that run get nobody new, and end with their last connection. */
+  retire(): void;
   /** `listener`, which is of this service, is about to be closed. */
   closing(listener: BoundListener): void;
   /** How many connections a worker has; `null` where nobody but the worker knows. */
@@ -45,7 +49,7 @@ export interface Handoff {
 /** Of a handoff that keeps nothing of what came by a listener: all that waits, waits in the kernel. */
 export const keepsNothing: Pick<
   Handoff,
-  "readsOn" | "resume" | "closing" | "ready" | "aged" | "connectionsOf" | "connections"
+  "readsOn" | "resume" | "closing" | "ready" | "aged" | "connectionsOf" | "connections" | "warm" | "retire"
 > = {
   aged: (handler) => handler.stop("max_lifetime"),
   connectionsOf: () => null,
@@ -53,6 +57,8 @@ export const keepsNothing: Pick<
   ready: () => {},
   readsOn: () => false,
   resume: () => {},
+  warm: () => {},
+  retire: () => {},
   closing: () => {},
 };
 

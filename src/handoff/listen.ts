@@ -209,6 +209,10 @@ export function createListen(host: HandoffHost): Handoff {
     ...keepsNothing,
     accepts: false,
     readable,
+    warm: start,
+    retire() {
+      for (const ref of refs()) ref.stop("replaced");
+    },
     resume: keepWarm,
     holds: () => workers.size > 0 && !frost.on,
     gone,

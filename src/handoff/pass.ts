@@ -93,6 +93,8 @@ export function createPass(host: HandoffHost): Handoff {
   const workers = new Map<number, Worker>();
   /** A start tells its service, which may come back here before the worker is known. */
   let starting = false;
+  /** Newcomers go to others: workers end with their last connection. */
+  let retired = false;
   /** Given back by workers that ended before they had received them. */
   const orphans: Passed[] = [];
   const ChannelKind = config.protocol === "node" ? NodeChannel : SeqpacketChannel;
@@ -261,6 +263,10 @@ export function createPass(host: HandoffHost): Handoff {
   function rest(worker: Worker): void {
     if (worker.open.size > 0) return;
     worker.ref.rested();
+    if (retired) {
+      retire(worker, "replaced");
+      return;
+    }
     if (isFinishing(worker)) {
       retire(worker, worker.aged ? tooOld : "max_served");
       return;
@@ -386,6 +392,11 @@ export function createPass(host: HandoffHost): Handoff {
     ready,
     gone,
     aged,
+    warm: start,
+    retire() {
+      retired = true;
+      for (const worker of workers.values()) rest(worker);
+    },
     connectionsOf: ({ pid }) => workers.get(pid)?.open.size ?? 0,
     *connections() {
       for (const { connection } of orphans) yield [connection, null];

@@ -43,6 +43,8 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     accepts: true,
     ready: () => {},
     aged: (handler) => handler.stop("max_lifetime"),
+    warm: () => {},
+    retire: () => {},
     connectionsOf: () => 1,
     // The service knows them by their handlers.
     connections: () => [],

@@ -34,9 +34,17 @@ export const catalogue: Catalogue = {
     },
   },
   "daemon.reload": {
-    level: "error",
-    about: "A reload has failed; everything is as it was.",
-    fields: { error: "always" },
+    level: "info; error if something could not be done",
+    about:
+      "The configuration was read again; with `error` it is invalid, and everything as it was, or some services could not follow it and are as they were.",
+    fields: {
+      generation: "always",
+      added: "always",
+      removed: "always",
+      changed: "always",
+      unchanged: "always",
+      error: "sometimes",
+    },
   },
   "daemon.upgrade": {
     level: "error",
@@ -177,5 +185,10 @@ export const fieldMeanings: Readonly<Record<FieldName, string>> = {
   listeners: "how many are bound",
   failed: "how many services lack a listener, or cannot run",
   max_connections: "how many connections there may be, for all services",
+  generation: "1, and one more with each reload that changed something",
+  added: "names of services",
+  removed: "names of services",
+  changed: "names of services",
+  unchanged: "how many services were not touched",
   unknown: "sockets that the daemon was given and nobody declares; they were closed",
 };

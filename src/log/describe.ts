@@ -9,9 +9,10 @@ export type Level = "debug" | "info" | "warn" | "error";
 export function levelOf(event: DaemonEvent): Level {
   switch (event.event) {
     case "service.failed":
-    case "daemon.reload":
     case "daemon.upgrade":
       return "error";
+    case "daemon.reload":
+      return event.error === undefined ? "info" : "error";
     case "connection.refused":
       return event.reason === "error" ? "error" : "warn";
     case "service.state":
@@ -37,7 +38,7 @@ export function describe(event: DaemonEvent): string {
     case "daemon.ready":
       return `ready: ${plural(event.services, "service")}, ${plural(event.listeners, "listener")}${event.failed > 0 ? `, ${event.failed} failed` : ""}${event.unknown === undefined ? "" : `; closed what nobody declares: ${event.unknown.join(", ")}`}`;
     case "daemon.reload":
-      return `not reloaded: ${event.error}`;
+      return describeReload(event);
     case "daemon.upgrade":
       return `not upgraded: ${event.error}`;
     case "daemon.shutdown":
@@ -75,6 +76,23 @@ export function describe(event: DaemonEvent): string {
     default:
       return unreachable(event);
   }
+}
+
+function describeReload({
+  added,
+  removed,
+  changed,
+  unchanged,
+  error,
+}: Extract<DaemonEvent, { event: "daemon.reload" }>): string {
+  if (error !== undefined) return `not reloaded: ${error}`;
+  const parts = [
+    ...(added.length > 0 ? [`added ${added.join(", ")}`] : []),
+    ...(removed.length > 0 ? [`removed ${removed.join(", ")}`] : []),
+    ...(changed.length > 0 ? [`changed ${changed.join(", ")}`] : []),
+    `${plural(unchanged, "service")} untouched`,
+  ];
+  return `reloaded: ${parts.join("; ")}`;
 }
 
 function ending(event: { code: number | null; signal: string | null }): string {

@@ -36,7 +36,16 @@ export type DaemonEvent =
       /** Sockets that the daemon was started with and nobody declares; they were closed. */
       unknown?: string[];
     }
-  | { event: "daemon.reload"; error: string }
+  | {
+      event: "daemon.reload";
+      generation: number;
+      added: string[];
+      removed: string[];
+      changed: string[];
+      unchanged: number;
+      /** The configuration is invalid, and all is as it was; or some services could not follow it. */
+      error?: string;
+    }
   | { event: "daemon.upgrade"; error: string }
   | { event: "daemon.shutdown"; reason: string }
   | { event: "service.listening"; service: string; address: string; backlog: number }

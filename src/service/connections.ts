@@ -27,9 +27,9 @@ export interface ConnectionEnd {
 
 export class Connections {
   readonly #world: World;
-  readonly #config: ServiceConfig;
+  #config: ServiceConfig;
   readonly #counters: Counters;
-  readonly #refusal: Uint8Array;
+  #refusal: Uint8Array;
   #open = 0;
   #whenNone: (() => void)[] = [];
   #kept = 0;
@@ -38,6 +38,12 @@ export class Connections {
     this.#world = world;
     this.#config = config;
     this.#counters = counters;
+    this.#refusal = Buffer.from(config.refusal ?? "");
+  }
+
+  /** From now on. */
+  configure(config: ServiceConfig): void {
+    this.#config = config;
     this.#refusal = Buffer.from(config.refusal ?? "");
   }
 

@@ -37,13 +37,16 @@ interface Draft {
 export class Launcher {
   readonly #world: World;
   readonly #service: ServiceConfig;
-  readonly #pipes = new Set<StderrPipe>();
+  readonly #pipes: Set<StderrPipe>;
   #prepared: Prepared | null = null;
-  #madeDirectories: string[] = [];
+  readonly #madeDirectories: string[];
 
-  constructor(world: World, service: ServiceConfig) {
+  /** @param previous starts no more; what it has made for the service is the new one's to remove */
+  constructor(world: World, service: ServiceConfig, previous: Launcher | null) {
     this.#world = world;
     this.#service = service;
+    this.#pipes = previous === null ? new Set() : previous.#pipes;
+    this.#madeDirectories = previous === null ? [] : previous.#madeDirectories;
   }
 
   /** Looks up what the service needs. May be called again: what was found before is replaced. */
@@ -153,8 +156,12 @@ export class Launcher {
   close(): void {
     this.#world.processes.stopLeftovers(this.#service.name);
     this.#release();
-    removeRuntimeDirectories(this.#madeDirectories);
-    this.#madeDirectories = [];
+    removeRuntimeDirectories(this.#madeDirectories.splice(0));
+  }
+
+  /** Another starts the handlers of the service from now on. */
+  retire(): void {
+    this.#release();
   }
 
   /** Takes what stands in the pipes now and closes them, whoever may still hold their other ends. */

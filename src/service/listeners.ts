@@ -5,6 +5,9 @@
 import type { ListenerConfig } from "../config/config.ts";
 import type { Watch } from "../native/sys.ts";
 import { DISCONNECT, READABLE } from "../native/sys.ts";
+import { formatEndpoint } from "../net/address.ts";
+import { adjustListener } from "../net/adjust.ts";
+import type { InheritedSocket } from "../net/adopt.ts";
 import { type BoundListener, closeListener, openListener } from "../net/listen.ts";
 import type { Timer } from "../util/clock.ts";
 import { retryWaitMs } from "./limits.ts";
@@ -38,7 +41,7 @@ interface Socket {
 
 /** One entry of `listen`: bound as one or more sockets (a name may have several addresses), or waiting for a retry. */
 interface Slot {
-  readonly declared: ListenerConfig;
+  declared: ListenerConfig;
   /** Once port 0 has become a port, it stays that one for as long as the service listens. */
   pinned: ListenerConfig | null;
   sockets: Socket[];
@@ -50,7 +53,7 @@ interface Slot {
 export class Listeners {
   readonly #world: World;
   readonly #events: ListenerEvents;
-  readonly #slots: Slot[];
+  #slots: Slot[];
   #watching = false;
   /** Raised by `close`, so that a bind that was under way then is closed when it is done. */
   #generation = 0;
@@ -58,14 +61,7 @@ export class Listeners {
   constructor(world: World, declared: readonly ListenerConfig[], events: ListenerEvents) {
     this.#world = world;
     this.#events = events;
-    this.#slots = declared.map((entry) => ({
-      declared: entry,
-      pinned: null,
-      sockets: [],
-      failures: 0,
-      missing: null,
-      timer: null,
-    }));
+    this.#slots = declared.map(newSlot);
   }
 
   get bound(): BoundListener[] {
@@ -80,6 +76,68 @@ export class Listeners {
   async open(): Promise<void> {
     const generation = this.#generation;
     await Promise.all(this.#slots.map((slot) => this.#bind(slot, generation)));
+  }
+
+  /**
+   * Takes another declaration. What stands in both keeps its socket, what is new is bound, and only then what is gone
+   * is closed. Resolves when everything has been tried once. Where nothing is open yet, nothing is.
+   */
+  async reconfigure(declared: readonly ListenerConfig[], isOpen: boolean): Promise<void> {
+    const gone = [...this.#slots];
+    this.#slots = declared.map((entry) => {
+      const index = gone.findIndex((slot) => sameAddress(slot.declared, entry));
+      const [slot] = index < 0 ? [] : gone.splice(index, 1);
+      if (slot === undefined) return newSlot(entry);
+      if (isOpen) this.#redeclare(slot, entry);
+      else slot.declared = entry;
+      return slot;
+    });
+    if (!isOpen) return;
+    const generation = this.#generation;
+    const unbound = () => this.#slots.filter(({ sockets, timer }) => sockets.length === 0 && timer === null);
+    await Promise.all(unbound().map((slot) => this.#bind(slot, generation)));
+    for (const slot of gone) this.#release(slot);
+    if (gone.length === 0) return;
+    // Some may have been in the way of others.
+    const failed = this.#slots.filter(({ missing }) => missing !== null);
+    for (const slot of failed) slot.timer?.cancel();
+    await Promise.all(failed.map((slot) => this.#bind(slot, generation)));
+  }
+
+  /** The same address, perhaps with other options. */
+  #redeclare(slot: Slot, entry: ListenerConfig): void {
+    const before = slot.declared;
+    slot.declared = entry;
+    if (JSON.stringify(before.options) === JSON.stringify(entry.options)) return;
+    const { sys } = this.#world;
+    const adjusted = slot.sockets.every(({ listener }) =>
+      adjustListener(sys, listener, before.options, entry.options),
+    );
+    // What is bound anew is bound as soon as the old socket is out of the way.
+    if (!adjusted) this.#release(slot);
+    if (slot.pinned !== null) slot.pinned = { ...entry, endpoint: slot.pinned.endpoint };
+  }
+
+  /**
+   * Gives away the internet sockets at `addresses` (as configured), as if they had been inherited: whoever declares
+   * one next adopts it with whoever waits there. Nodes of Unix sockets cannot be given away.
+   */
+  giveAway(addresses: ReadonlySet<string>): InheritedSocket[] {
+    return this.#slots.flatMap((slot) => {
+      const { endpoint } = slot.declared;
+      const isInternet = endpoint.kind === "tcp" || endpoint.kind === "udp";
+      if (!isInternet || !addresses.has(formatEndpoint(endpoint))) return [];
+      const given = slot.sockets.map(({ listener, watch }) => {
+        this.#events.closing(listener);
+        watch.close();
+        const { fd, kind, address, settings } = listener;
+        const v6only = address.family === "inet6" && settings?.shape.dual !== true;
+        return { fd, name: null, kind, address, v6only };
+      });
+      slot.sockets = [];
+      this.#release(slot);
+      return given;
+    });
   }
 
   /** Watches all, or none but those that are read on. */
@@ -172,6 +230,14 @@ export class Listeners {
     if (wanted) watch.start(READABLE | DISCONNECT);
     else watch.stop();
   }
+}
+
+function newSlot(declared: ListenerConfig): Slot {
+  return { declared, pinned: null, sockets: [], failures: 0, missing: null, timer: null };
+}
+
+function sameAddress(one: ListenerConfig, other: ListenerConfig): boolean {
+  return formatEndpoint(one.endpoint) === formatEndpoint(other.endpoint);
 }
 
 function pin(declared: ListenerConfig, bound: BoundListener | undefined): ListenerConfig | null {

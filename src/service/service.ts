@@ -3,25 +3,23 @@
  * from a listener to the handoff, which accepts it and asks for a handler (`starts.ts`) or refuses it
  * (`connections.ts`); its end is `#gone`.
  */
-import { admit, type Load, reachedLimit } from "../admission/admit.ts";
+import { type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
-import { closeDoors } from "../handoff/departure.ts";
-import type { Connection, HandlerRef, Handoff, HandoffHost, LaunchRequest } from "../handoff/handoff.ts";
-import { createHandoff } from "../handoff/index.ts";
+import { closeDoors, openDoors } from "../handoff/departure.ts";
+import { type Connection, endedTooSoon, type HandlerRef, type LaunchRequest } from "../handoff/handoff.ts";
 import type { ChildExit } from "../native/sys.ts";
-import { type BoundListener, repairListener } from "../net/listen.ts";
+import type { BoundListener } from "../net/listen.ts";
 import type { TcpSample } from "../net/sample.ts";
-import { queueLength, waitingAt } from "../net/waiting.ts";
 import type { Timer } from "../util/clock.ts";
+import { ok } from "../util/result.ts";
 import { signalName } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
 import { Connections } from "./connections.ts";
 import { type Counters, newCounters } from "./counters.ts";
+import { Generation, type GenerationOwner } from "./generation.ts";
 import type { Handler } from "./handler.ts";
-import { Launcher } from "./launcher.ts";
 import { retryWaitMs } from "./limits.ts";
 import { Listeners, type MissingListener } from "./listeners.ts";
-import { Starts } from "./starts.ts";
 import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.ts";
 import { Traces } from "./traces.ts";
 import type { World } from "./world.ts";
@@ -29,17 +27,33 @@ import type { World } from "./world.ts";
 /** How often it is looked whether those who are with handlers that accept by themselves have gone. */
 const drainSampleMs = 250;
 
+/** What came of another configuration. */
+export interface Applied {
+  workers: "kept" | "replaced";
+  /** Why the old one is still in force. */
+  failure: string | null;
+  /** Connections that were still open after `drain_timeout`. */
+  ended: number;
+}
+
+const keptWorkers: Applied = { workers: "kept", failure: null, ended: 0 };
+
 export class Service {
-  readonly config: ServiceConfig;
   readonly counters: Counters = newCounters();
   readonly handlers = new Map<number, Handler>();
   readonly listeners: Listeners;
   readonly connections: Connections;
   readonly #world: World;
-  readonly #launcher: Launcher;
-  readonly #handoff: Handoff;
-  readonly #starts: Starts;
-  readonly #traces: Traces;
+  readonly traces: Traces;
+  readonly #owner: GenerationOwner;
+  /** Who gets newcomers. */
+  #current: Generation;
+  /** Those that a reload has replaced, as long as they have handlers. */
+  readonly #past = new Set<Generation>();
+  /** Those whose workers go, so that no other is to come. */
+  readonly #leaving = new Set<Generation>();
+  /** Told what becomes of the first worker of a generation that is to be the next. */
+  #onTrial: { generation: Generation; settle: (failure: string | null) => void } | null = null;
   #state: ServiceState = { name: "stopped" };
   /** Ends `limited`, `failed` and `paused` at their `until`. */
   #timer: Timer | null = null;
@@ -49,35 +63,44 @@ export class Service {
   #whenEmpty: (() => void)[] = [];
 
   constructor(world: World, config: ServiceConfig) {
-    this.config = config;
     this.#world = world;
-    this.#launcher = new Launcher(world, config);
-    this.#starts = this.#newStarts();
-    this.#traces = new Traces(world);
+    this.traces = new Traces(world);
     this.connections = new Connections(world, config, this.counters);
     this.listeners = new Listeners(world, config.listeners, {
       bound: (listener, recovered) => this.#bound(listener, recovered),
       missing: (missing, again) => this.#missing(missing, again),
       readable: (listener) => this.#readable(listener),
-      isHeld: (listener) => this.#handoff.holds(listener),
-      isReadOn: (listener) => this.#handoff.readsOn(listener),
-      closing: (listener) => this.#handoff.closing(listener),
+      isHeld: (listener) => this.#isHeld(listener),
+      isReadOn: (listener) => this.#current.handoff.readsOn(listener),
+      closing: (listener) => {
+        for (const { handoff } of this.#generations()) handoff.closing(listener);
+      },
     });
-    this.#handoff = createHandoff(config.handoff, this.#host());
+    this.#owner = this.#newOwner();
+    this.#current = this.#newGeneration(config, null);
+  }
+
+  #generations(): Generation[] {
+    return [this.#current, ...this.#past];
+  }
+
+  get config(): ServiceConfig {
+    return this.#current.config;
   }
 
   /** Whether tinetd does the accepting, and so can count. */
   get accepts(): boolean {
-    return this.#handoff.accepts;
+    return this.#current.handoff.accepts;
   }
 
   connectionsOf(handler: Handler): number | null {
-    return this.#handoff.connectionsOf(handler);
+    const generation = this.#generations().find(({ handlers }) => handlers.has(handler));
+    return generation?.handoff.connectionsOf(handler) ?? null;
   }
 
   /** Open connections: as tinetd knows them where it accepts, else as the kernel counts them; `null` if it cannot. */
   openConnections(): number | null {
-    return this.#handoff.accepts ? this.connections.open : this.#traces.count(this.listeners.bound);
+    return this.#current.handoff.accepts ? this.connections.open : this.traces.count(this.listeners.bound);
   }
 
   /** The open connections that tinetd has accepted, and who has each. */
@@ -85,7 +108,7 @@ export class Service {
     for (const handler of this.handlers.values()) {
       if (handler.connection !== null) yield [handler.connection, handler];
     }
-    yield* this.#handoff.connections();
+    for (const { handoff } of this.#generations()) yield* handoff.connections();
   }
 
   /**
@@ -103,7 +126,7 @@ export class Service {
 
   /** What the kernel tells of every TCP connection at the listeners. */
   tcpSamples(): TcpSample[] {
-    return this.#traces.samples(this.listeners.bound);
+    return this.traces.samples(this.listeners.bound);
   }
 
   get state(): ServiceState {
@@ -125,12 +148,12 @@ export class Service {
 
   /** The same, but whoever is in may finish first. */
   async drain(): Promise<void> {
-    if (this.#handoff.accepts) {
+    if (this.#current.handoff.accepts) {
       this.#dispatch({ type: "drain" });
       await this.connections.whenNone();
       // Somebody may have started it again meanwhile, or has lost patience.
       if (this.#state.name !== "stopped") return;
-      this.#launcher.close();
+      this.#current.launcher.close();
       this.#stopHandlers("the service is stopped");
     } else await this.#drainAcceptors();
     await this.stop();
@@ -138,14 +161,8 @@ export class Service {
 
   /** Handlers that accept: they are told to stop once nobody is there, and nobody new can come to them. */
   async #drainAcceptors(): Promise<void> {
-    const { sys, clock } = this.#world;
-    closeDoors(sys, this.listeners.bound);
-    while (
-      this.handlers.size > 0 &&
-      !this.#traces.isQuiet(this.listeners.bound, [...this.handlers.values()])
-    ) {
-      await new Promise<void>((resolve) => clock.after(drainSampleMs, resolve));
-    }
+    closeDoors(this.#world.sys, this.listeners.bound);
+    while (this.handlers.size > 0 && !this.#isLeft(this.#current)) await this.#pauseForDrain();
   }
 
   #stopHandlers(reason: string): void {
@@ -161,9 +178,137 @@ export class Service {
     this.#dispatch({ type: "resume", handlers: this.handlers.size });
   }
 
+  /**
+   * Takes another configuration while it serves. Rules count from the next connection on; where handlers are to be
+   * started in another way, the next one is, and workers are replaced as `replace` says.
+   */
+  async apply(config: ServiceConfig, replaces: boolean): Promise<Applied> {
+    const isStopped = this.#state.name === "stopped";
+    const applied = replaces ? await this.#succeed(config, isStopped) : keptWorkers;
+    if (applied.failure !== null) return applied;
+    this.#current.config = config;
+    this.connections.configure(config);
+    await this.listeners.reconfigure(config.listeners, !isStopped);
+    this.#tryAgain();
+    return applied;
+  }
+
+  async #succeed(config: ServiceConfig, isStopped: boolean): Promise<Applied> {
+    const old = this.#current;
+    const next = this.#newGeneration(config, old);
+    const prepared = isStopped ? ok(null) : next.launcher.prepare();
+    if (!prepared.ok) {
+      const reason = prepared.error.map(({ key, message }) => `${key}: ${message}`).join("; ");
+      return { workers: "kept", failure: reason, ended: 0 };
+    }
+    const runs = [...old.handlers].some(({ connection, isStopping }) => connection === null && !isStopping);
+    if (!runs) {
+      this.#switchTo(next);
+      return { workers: "replaced", failure: null, ended: 0 };
+    }
+    if (config.replace === "overlap" && config.handoff === old.config.handoff) {
+      const failure = await this.#tryOut(next);
+      if (failure !== null) {
+        next.stopHandlers("it was to replace others and is not ready");
+        next.launcher.retire();
+        return { workers: "kept", failure, ended: 0 };
+      }
+      this.#switchTo(next);
+      old.handoff.retire();
+      return { workers: "replaced", failure: null, ended: await this.#waitOut(old) };
+    }
+    const ended = await this.#sendAway(old);
+    this.#switchTo(next);
+    return { workers: "replaced", failure: null, ended };
+  }
+
+  /** Starts one worker of a generation that nobody comes to yet. @returns why it is of no use */
+  async #tryOut(generation: Generation): Promise<string | null> {
+    const outcome = new Promise<string | null>((settle) => {
+      this.#onTrial = { generation, settle };
+    });
+    generation.handoff.warm();
+    if (generation.handlers.size === 0)
+      this.#trial(generation, generation.starts.lastFailure ?? "it did not start");
+    const failure = await outcome;
+    this.#onTrial = null;
+    return failure;
+  }
+
+  #trial(generation: Generation, failure: string | null): void {
+    if (this.#onTrial?.generation === generation) this.#onTrial.settle(failure);
+  }
+
+  #switchTo(next: Generation): void {
+    const old = this.#current;
+    this.#current = next;
+    if (old.handlers.size > 0) this.#past.add(old);
+    old.launcher.retire();
+    this.listeners.rewatch();
+    if (this.#isWatching()) next.handoff.resume();
+  }
+
+  /** Workers that are not given anything new end with their last connection. @returns how many had to be ended */
+  async #waitOut(old: Generation): Promise<number> {
+    const isLate = this.#deadline(old.config.drainTimeout);
+    while (old.handlers.size > 0 && !isLate()) await this.#pauseForDrain();
+    const open = [...old.handlers].reduce(
+      (sum, handler) => sum + (handler.isStopping ? 0 : (old.handoff.connectionsOf(handler) ?? 0)),
+      0,
+    );
+    old.stopHandlers("drain_timeout");
+    return open;
+  }
+
+  /** Workers are told to stop once nobody is with them, and nobody comes meanwhile. @returns how many were left */
+  async #sendAway(old: Generation): Promise<number> {
+    const { sys } = this.#world;
+    this.#leaving.add(old);
+    this.listeners.rewatch();
+    const acceptors = old.handoff.accepts ? [] : this.listeners.bound;
+    closeDoors(sys, acceptors);
+    const isLate = this.#deadline(old.config.drainTimeout);
+    while (old.handlers.size > 0 && !this.#isLeft(old) && !isLate()) await this.#pauseForDrain();
+    const open = old.handlers.size > 0 ? (this.openConnections() ?? 0) : 0;
+    old.stopHandlers("it is replaced");
+    while (old.handlers.size > 0) await this.#pauseForDrain();
+    openDoors(sys, acceptors);
+    this.#leaving.delete(old);
+    return open;
+  }
+
+  /** Nobody is with its workers any more. */
+  #isLeft(generation: Generation): boolean {
+    if (generation.handoff.accepts) return this.connections.open === 0;
+    return this.traces.isQuiet(this.listeners.bound, [...generation.handlers]);
+  }
+
+  #deadline(timeoutMs: number | null): () => boolean {
+    const end = timeoutMs === null ? Number.POSITIVE_INFINITY : this.#world.clock.now() + timeoutMs;
+    return () => this.#world.clock.now() >= end;
+  }
+
+  #pauseForDrain(): Promise<void> {
+    return new Promise((resolve) => this.#world.clock.after(drainSampleMs, resolve));
+  }
+
+  /** What kept it from serving may not hold any more under the present configuration. */
+  #tryAgain(): void {
+    const handlers = this.handlers.size;
+    if (this.#unfit > 0) void this.#open();
+    else if (this.#state.name === "failed" && this.#state.cause === "starts")
+      this.#dispatch({ type: "due", handlers });
+    else if (this.#state.name === "limited") this.#makeRoom();
+    this.#checkLimit();
+  }
+
+  #isHeld(listener: BoundListener): boolean {
+    return this.#leaving.has(this.#current) || this.#current.handoff.holds(listener);
+  }
+
   /** The end of the daemon, after `stop`: what leftovers of handlers may still write to stderr is not read any more. */
   close(): void {
-    this.#launcher.finish();
+    this.#current.launcher.finish();
   }
 
   /** SIGKILL to every handler: the end of a shutdown that took too long. */
@@ -187,13 +332,13 @@ export class Service {
           this.listeners.close();
           break;
         case "release":
-          this.#launcher.close();
+          this.#current.launcher.close();
           break;
         case "stop handlers":
           this.#stopHandlers("the service is stopped");
           break;
         case "stop acceptors":
-          if (!this.#handoff.accepts) this.#stopHandlers("the service is paused");
+          if (!this.#current.handoff.accepts) this.#stopHandlers("the service is paused");
           break;
         default:
           unreachable(effect);
@@ -201,12 +346,12 @@ export class Service {
     }
     const watching = this.#isWatching();
     this.listeners.watch(watching);
-    if (watching) this.#handoff.resume();
+    if (watching) this.#current.handoff.resume();
   }
 
   /** Only who accepts can refuse: for a handler that does it by itself, clients always wait. */
   #isWatching(): boolean {
-    return isWatching(this.#state, this.#handoff.accepts ? this.config.onLimit : "queue");
+    return isWatching(this.#state, this.#current.handoff.accepts ? this.config.onLimit : "queue");
   }
 
   #entered(before: ServiceState, event: ServiceEvent): void {
@@ -226,7 +371,8 @@ export class Service {
     }
     // What is only on its way (not bound yet), or goes on as before, is not news.
     if (event.type === "start" || (state.name === before.name && state.name !== "failed")) return;
-    if (state.name === "limited" && state.reason === "descriptors" && this.#starts.isShortAgain) return;
+    if (state.name === "limited" && state.reason === "descriptors" && this.#current.starts.isShortAgain)
+      return;
     const reason = "reason" in state ? { reason: state.reason } : {};
     const untilMs = inMs === null ? {} : { until_ms: Math.round(inMs) };
     this.#world.emit({
@@ -240,14 +386,14 @@ export class Service {
 
   /** `until` has come. */
   #due(): void {
-    if (this.#isShort() && !this.#world.spare()) this.#starts.shortage();
+    if (this.#isShort() && !this.#world.spare()) this.#current.starts.shortage();
     else this.#dispatch({ type: "due", handlers: this.handlers.size });
   }
 
   // -- listeners ----------------------------------------------------------------------------------------------------
 
   async #open(): Promise<void> {
-    const prepared = this.#launcher.prepare();
+    const prepared = this.#current.launcher.prepare();
     if (prepared.ok) {
       if (this.#unfit > 0) this.#world.emit({ event: "service.recovered", service: this.config.name });
       this.#unfit = 0;
@@ -287,72 +433,54 @@ export class Service {
   /** The total and the descriptors are shared: other services may have used them up since this one looked. */
   #readable(listener: BoundListener): void {
     if (this.#isWatching()) this.#checkLimit();
-    if (this.#isWatching() && !this.#world.spare()) this.#starts.shortage();
-    this.#handoff.readable(listener);
+    if (this.#isWatching() && !this.#world.spare()) this.#current.starts.shortage();
+    this.#current.handoff.readable(listener);
   }
 
-  // -- what the handoff asks for ------------------------------------------------------------------------------------
+  // -- its generations ----------------------------------------------------------------------------------------------
 
-  #host(): HandoffHost {
-    const { sys, clock, nextConnection, diag, ends } = this.#world;
+  #newGeneration(config: ServiceConfig, previous: Generation | null): Generation {
+    return new Generation(this.#world, config, this.#owner, previous);
+  }
+
+  #newOwner(): GenerationOwner {
+    const { listeners, connections, traces, counters } = this;
     return {
-      config: this.config,
-      sys,
-      clock,
-      nextConnection,
-      mayGoOn: () => this.#isWatching(),
-      mayStart: () => this.#state.name !== "stopped" && this.#state.name !== "failed",
+      listeners,
+      connections,
+      traces,
+      counters,
+      mayGoOn: (generation) => generation === this.#current && this.#isWatching(),
+      mayStart: (generation) => {
+        const { name } = this.#state;
+        return name !== "stopped" && name !== "failed" && !this.#leaving.has(generation);
+      },
       isStopped: () => this.#state.name === "stopped",
-      admit: (pending) => admit(this.#load(pending)),
-      launch: (requests) => this.#starts.launch(requests),
-      room: () => this.#room(),
-      keep: () => {
-        this.connections.keep();
-        this.#checkLimit();
+      released: (then) => this.#released(then),
+      load: (pending) => this.#load(pending),
+      started: (_generation, handler, request) => this.#started(handler, request),
+      ready: (generation, handler) => {
+        if (handler.connection === null) {
+          counters.coldStartMs = Math.round(this.#world.clock.now() - handler.startedAt);
+        }
+        this.#trial(generation, null);
       },
-      release: (then) => this.#release(then),
-      refuse: (incoming, reason, error) => this.connections.refuse(incoming, reason, error),
-      turnAway: (remote, local, reason, error) => this.connections.turnAway(remote, local, reason, error),
-      shortage: () => this.#starts.shortage(),
-      lend: (action) => this.#world.lend(action),
-      broken: (listener, reason) => this.listeners.reopen(listener, reason),
-      opened: (connection) => {
-        this.connections.opened(connection);
-        this.#checkLimit();
+      gone: (generation, handler, exit) => {
+        this.#gone(handler, exit);
+        this.#trial(generation, endedTooSoon);
       },
-      closed: (connection, worker, bytes, error) => {
-        this.connections.closed(connection, {
-          pid: worker?.pid ?? null,
-          code: null,
-          signal: null,
-          bytes,
-          ...(error === undefined ? {} : { error }),
-        });
-        this.#connectionGone();
+      connectionOpened: () => this.#checkLimit(),
+      connectionGone: () => this.#connectionGone(),
+      backOff: (generation, reason, until) => {
+        if (generation === this.#current) this.#dispatch({ type: "back-off", reason, until });
+        else this.#trial(generation, reason);
       },
-      dismiss: (connection, fd, reason, error) => {
-        this.connections.dismiss(connection, fd, reason, error);
-        this.#connectionGone();
-      },
-      watchEnd: (connection, onEnd) => ends.watch(connection, onEnd),
-      listeners: () => this.listeners.bound,
-      rewatch: () => this.listeners.rewatch(),
-      isQuiet: (listeners, workers) => this.#traces.isQuiet(listeners, workers),
-      isDeserted: (listeners) => this.#traces.isDeserted(listeners),
-      tcpIdleMs: () => this.#traces.tcpIdleMs(this.listeners.bound),
-      waiting: (listener) => waitingAt(sys, diag, listener),
-      queueLength: (listener) => queueLength(sys, listener),
-      repair: (listener) => this.#repair(listener),
-      ended: (failure) => {
-        if (failure === null) this.#starts.succeeded();
-        else this.#starts.failed(failure);
-      },
-      dropDatagram: (listener, reason) => this.connections.dropDatagram(listener, reason),
+      short: (until) => this.#dispatch({ type: "full", reason: "descriptors", until }),
     };
   }
 
-  #release(then: () => void): void {
-    this.connections.release();
+  /** One who was kept outside has come in or gone: `then` says which, and there is room again only if he has gone. */
+  #released(then: () => void): void {
     then();
     if (reachedLimit(this.#load()) !== "limit") {
       this.#dispatch({ type: "room", reason: "limit", handlers: this.handlers.size });
@@ -360,33 +488,10 @@ export class Service {
     this.listeners.rewatch();
   }
 
-  #newStarts(): Starts {
-    return new Starts(this.#world, this.config, this.#launcher, this.counters, {
-      started: (handler, request) => this.#started(handler, request),
-      ready: (handler) => {
-        if (handler.connection === null) {
-          this.counters.coldStartMs = Math.round(this.#world.clock.now() - handler.startedAt);
-        }
-        this.#handoff.ready(handler);
-      },
-      gone: (handler, exit) => this.#gone(handler, exit),
-      aged: (handler) => this.#handoff.aged(handler),
-      backOff: (reason, until) => this.#dispatch({ type: "back-off", reason, until }),
-      short: (until) => this.#dispatch({ type: "full", reason: "descriptors", until }),
-    });
-  }
-
-  /** How many more may be accepted now; where clients are refused at a limit, that is told of each by `admit`. */
-  #room(): number {
-    if (this.config.onLimit === "refuse") return Number.POSITIVE_INFINITY;
-    const { instances, maxInstances, total, maxTotal } = this.#load();
-    return Math.min(maxInstances - instances, maxTotal - total);
-  }
-
   #started(handler: Handler, { connection }: LaunchRequest): void {
     const { name: service } = this.config;
     this.handlers.set(handler.pid, handler);
-    const by = connection === null ? this.#traces.whoWaits(this.listeners.bound) : connection.remote;
+    const by = connection === null ? this.traces.whoWaits(this.listeners.bound) : connection.remote;
     this.counters.lastWake = { at: this.#world.clock.wall(), by, pid: handler.pid };
     if (connection === null) {
       this.#world.notifications.add(handler.pid, handler);
@@ -410,20 +515,12 @@ export class Service {
     return this.#state.name === "limited" && this.#state.reason === "descriptors";
   }
 
-  /** What cannot be put right makes the listener useless to the next handler: it is bound anew. */
-  #repair(listener: BoundListener): void {
-    const { failures } = repairListener(this.#world.sys, listener);
-    const [first] = failures;
-    if (first === undefined) return;
-    this.listeners.reopen(listener, `a handler has changed ${first.option}: ${first.reason}`);
-  }
-
   #gone(handler: Handler, exit: ChildExit): void {
     const { pid, code } = exit;
     const signal = exit.signal === null ? null : signalName(exit.signal);
     this.handlers.delete(handler.pid);
+    for (const past of this.#past) if (past.handlers.size === 0) this.#past.delete(past);
     this.#world.notifications.remove(handler.pid);
-    this.#handoff.gone(handler, code !== 0);
     this.counters.lastExit = { pid, code, signal, at: this.#world.clock.wall() };
     if (handler.connection !== null) {
       this.connections.closed(handler.connection, { pid, code, signal, bytes: null });

@@ -34,6 +34,7 @@ export class Starts {
   readonly #counters: Counters;
   readonly #events: StartsEvents;
   #history: StartHistory = noFailures;
+  #lastFailure: string | null = null;
   /** Times in a row that no descriptor was left, and when that was last. */
   #shortages = 0;
   #shortAt = Number.NEGATIVE_INFINITY;
@@ -66,10 +67,17 @@ export class Starts {
   /** A start has done what it was for: what failed before does not count any more. */
   succeeded(): void {
     this.#history = noFailures;
+    this.#lastFailure = null;
+  }
+
+  /** What was last wrong with a start, since one was right. */
+  get lastFailure(): string | null {
+    return this.#lastFailure;
   }
 
   /** Counts a failed start; starting is left alone for a while if this goes on. */
   failed(reason: string): void {
+    this.#lastFailure = reason;
     this.#counters.startFailures += 1;
     const now = this.#world.clock.now();
     const { history, waitMs } = countFailure(this.#history, this.#service.startLimit, now);

@@ -37,12 +37,22 @@ export interface World {
 
 /** The connections of all services together, against `daemon.max_connections`. */
 export class Total {
-  readonly max: number;
+  #max: number;
   #count = 0;
   readonly #waiting = new Set<() => void>();
 
   constructor(max: number) {
-    this.max = max;
+    this.#max = max;
+  }
+
+  get max(): number {
+    return this.#max;
+  }
+
+  /** Whoever waits for room is told, there may be some now. */
+  set max(max: number) {
+    this.#max = max;
+    this.#tell();
   }
 
   get count(): number {
@@ -56,6 +66,10 @@ export class Total {
   /** One has ended: everybody who waits for room is told. */
   remove(): void {
     this.#count -= 1;
+    this.#tell();
+  }
+
+  #tell(): void {
     if (this.#waiting.size === 0) return;
     const told = [...this.#waiting];
     this.#waiting.clear();

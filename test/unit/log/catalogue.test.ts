@@ -20,7 +20,8 @@ const limited: DaemonEvent = { event: "service.state", service: "s", state: "lim
 const stderr: DaemonEvent = { event: "handler.stderr", service: "s", pid: 1, text: "" };
 
 test.each<DaemonEvent>([
-  { event: "daemon.reload", error: "x" },
+  { event: "daemon.reload", generation: 2, added: [], removed: [], changed: [], unchanged: 1, error: "x" },
+  { event: "daemon.reload", generation: 2, added: ["a"], removed: ["b"], changed: [], unchanged: 1 },
   { event: "daemon.shutdown", reason: "x" },
   { event: "service.listening", service: "s", address: "a", backlog: 1 },
   { event: "service.failed", service: "s", reason: "x", retry_ms: null },

@@ -1,0 +1,97 @@
+/** What a new configuration changes: pure, service by service, by name. */
+import type { Config, DaemonConfig, ServiceConfig } from "../config/config.ts";
+import { encodeConfig, encodeService } from "../config/encode.ts";
+import { contextKeys } from "../config/schema/context.ts";
+import type { Applied } from "../service/service.ts";
+
+export interface ServiceChange {
+  config: ServiceConfig;
+  /** As inetd.toml spells them. */
+  keys: string[];
+  /** Whether handlers are to be started in another way, so that workers that run are replaced. */
+  replaces: boolean;
+}
+
+/** What became of one service that was to change. */
+export interface Change extends Applied {
+  service: string;
+  keys: string[];
+}
+
+export interface ReloadPlan {
+  added: ServiceConfig[];
+  removed: string[];
+  changed: ServiceChange[];
+  unchanged: number;
+  /** Keys of `[daemon]` that differ. */
+  daemon: string[];
+}
+
+/** Keys of `[daemon]` that a reload can apply; all others count from the next start on. */
+export const reloadable: readonly string[] = ["max_connections", "shutdown_timeout"];
+
+/** What decides how a handler is started, and what it is given. */
+const startKeys: ReadonlySet<string> = new Set([
+  "command",
+  "argv0",
+  "handoff",
+  "protocol",
+  "upstream",
+  "upstream_proxy_protocol",
+  "connection_fd",
+  "listen_pid",
+  "ready",
+  "watchdog",
+  "kill_mode",
+  ...Object.keys(contextKeys).filter((key) => key !== "log"),
+]);
+
+export function planReload(before: Config, after: Config): ReloadPlan {
+  const plan: ReloadPlan = {
+    added: [],
+    removed: [...before.services.keys()].filter((name) => !after.services.has(name)),
+    changed: [],
+    unchanged: 0,
+    daemon: differing(encodeConfig(before).daemon, encodeConfig(after).daemon),
+  };
+  for (const [name, config] of after.services) {
+    const old = before.services.get(name);
+    const keys = old === undefined ? [] : differing(encodeService(old), encodeService(config));
+    if (old === undefined) plan.added.push(config);
+    else if (keys.length === 0) plan.unchanged += 1;
+    else plan.changed.push({ config, keys, replaces: keys.some((key) => isStartKey(key, config)) });
+  }
+  return plan;
+}
+
+/** What would become of each service, if nothing goes wrong. */
+export function plannedChanges({ changed }: ReloadPlan): Change[] {
+  return changed.map(({ config, keys, replaces }) => ({
+    service: config.name,
+    keys,
+    workers: replaces ? "replaced" : "kept",
+    failure: null,
+    ended: 0,
+  }));
+}
+
+export function postponed({ daemon }: ReloadPlan): string[] {
+  return daemon.filter((key) => !reloadable.includes(key));
+}
+
+/** The keys of `[daemon]` that are in force: the new ones of those that a reload applies. */
+export function mergeDaemon(before: DaemonConfig, after: DaemonConfig): DaemonConfig {
+  const { maxConnections, shutdownTimeout } = after;
+  return { ...before, maxConnections, shutdownTimeout };
+}
+
+/** Workers that accept by themselves were given the listeners when they were started. */
+function isStartKey(key: string, { handoff }: ServiceConfig): boolean {
+  return startKeys.has(key) || (key === "listen" && (handoff === "listen" || handoff === "wait"));
+}
+
+function differing(before: unknown, after: unknown): string[] {
+  const [one, other] = [before as Record<string, unknown>, after as Record<string, unknown>];
+  const keys = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return [...keys].filter((key) => JSON.stringify(one[key]) !== JSON.stringify(other[key]));
+}

@@ -1,0 +1,171 @@
+/**
+ * How a service starts its handlers and hands over to them, by one configuration: plan, counting of starts, handoff. A
+ * reload that changes any of it gives the service another generation for whoever comes from then on; the old one keeps
+ * who is with it to the end.
+ */
+import { admit, type Load } from "../admission/admit.ts";
+import type { ServiceConfig } from "../config/config.ts";
+import type { Handoff, HandoffHost, LaunchRequest } from "../handoff/handoff.ts";
+import { createHandoff } from "../handoff/index.ts";
+import type { ChildExit } from "../native/sys.ts";
+import { type BoundListener, repairListener } from "../net/listen.ts";
+import { queueLength, waitingAt } from "../net/waiting.ts";
+import type { Connections } from "./connections.ts";
+import type { Counters } from "./counters.ts";
+import type { Handler } from "./handler.ts";
+import { Launcher } from "./launcher.ts";
+import type { Listeners } from "./listeners.ts";
+import { Starts } from "./starts.ts";
+import type { Traces } from "./traces.ts";
+import type { World } from "./world.ts";
+
+/** The service as its generations see it. */
+export interface GenerationOwner {
+  readonly listeners: Listeners;
+  readonly connections: Connections;
+  readonly traces: Traces;
+  readonly counters: Counters;
+  /** Whether newcomers may come to this generation now. */
+  mayGoOn(generation: Generation): boolean;
+  /** Whether it may start workers for those who are in. */
+  mayStart(generation: Generation): boolean;
+  isStopped(): boolean;
+  load(pending: number): Load;
+  started(generation: Generation, handler: Handler, request: LaunchRequest): void;
+  ready(generation: Generation, handler: Handler): void;
+  gone(generation: Generation, handler: Handler, exit: ChildExit): void;
+  connectionOpened(): void;
+  /** Somebody is not kept outside any more; `then` is to be done before it is seen whether that makes room. */
+  released(then: () => void): void;
+  connectionGone(): void;
+  backOff(generation: Generation, reason: string, until: number): void;
+  short(until: number): void;
+}
+
+export class Generation {
+  /** Keys that do not concern how handlers are started may change while it lives. */
+  config: ServiceConfig;
+  readonly launcher: Launcher;
+  readonly starts: Starts;
+  readonly handoff: Handoff;
+  readonly handlers = new Set<Handler>();
+  readonly #world: World;
+  readonly #owner: GenerationOwner;
+
+  /** @param previous the one that it is to succeed */
+  constructor(world: World, config: ServiceConfig, owner: GenerationOwner, previous: Generation | null) {
+    this.config = config;
+    this.#world = world;
+    this.#owner = owner;
+    this.launcher = new Launcher(world, config, previous?.launcher ?? null);
+    this.starts = this.#newStarts();
+    this.handoff = createHandoff(config.handoff, this.#host());
+  }
+
+  stopHandlers(reason: string): void {
+    for (const handler of this.handlers) handler.stop(reason);
+  }
+
+  #newStarts(): Starts {
+    const owner = this.#owner;
+    return new Starts(this.#world, this.config, this.launcher, owner.counters, {
+      started: (handler, request) => {
+        this.handlers.add(handler);
+        owner.started(this, handler, request);
+      },
+      ready: (handler) => {
+        this.handoff.ready(handler);
+        owner.ready(this, handler);
+      },
+      gone: (handler, exit) => {
+        this.handlers.delete(handler);
+        this.handoff.gone(handler, exit.code !== 0);
+        owner.gone(this, handler, exit);
+      },
+      aged: (handler) => this.handoff.aged(handler),
+      backOff: (reason, until) => owner.backOff(this, reason, until),
+      short: (until) => owner.short(until),
+    });
+  }
+
+  #host(): HandoffHost {
+    const { sys, clock, nextConnection, diag, ends } = this.#world;
+    const owner = this.#owner;
+    const { connections, listeners, traces } = owner;
+    const config = () => this.config;
+    return {
+      get config() {
+        return config();
+      },
+      sys,
+      clock,
+      nextConnection,
+      mayGoOn: () => owner.mayGoOn(this),
+      mayStart: () => owner.mayStart(this),
+      isStopped: () => owner.isStopped(),
+      admit: (pending) => admit(owner.load(pending)),
+      launch: (requests) => this.starts.launch(requests),
+      room: () => this.#room(),
+      keep: () => {
+        connections.keep();
+        owner.connectionOpened();
+      },
+      release: (then) => {
+        connections.release();
+        owner.released(then);
+      },
+      refuse: (incoming, reason, error) => connections.refuse(incoming, reason, error),
+      turnAway: (remote, local, reason, error) => connections.turnAway(remote, local, reason, error),
+      shortage: () => this.starts.shortage(),
+      lend: (action) => this.#world.lend(action),
+      broken: (listener, reason) => listeners.reopen(listener, reason),
+      opened: (connection) => {
+        connections.opened(connection);
+        owner.connectionOpened();
+      },
+      closed: (connection, worker, bytes, error) => {
+        connections.closed(connection, {
+          pid: worker?.pid ?? null,
+          code: null,
+          signal: null,
+          bytes,
+          ...(error === undefined ? {} : { error }),
+        });
+        owner.connectionGone();
+      },
+      dismiss: (connection, fd, reason, error) => {
+        connections.dismiss(connection, fd, reason, error);
+        owner.connectionGone();
+      },
+      watchEnd: (connection, onEnd) => ends.watch(connection, onEnd),
+      listeners: () => listeners.bound,
+      rewatch: () => listeners.rewatch(),
+      isQuiet: (some, workers) => traces.isQuiet(some, workers),
+      isDeserted: (some) => traces.isDeserted(some),
+      tcpIdleMs: () => traces.tcpIdleMs(listeners.bound),
+      waiting: (listener) => waitingAt(sys, diag, listener),
+      queueLength: (listener) => queueLength(sys, listener),
+      repair: (listener) => this.#repair(listener),
+      ended: (failure) => {
+        if (failure === null) this.starts.succeeded();
+        else this.starts.failed(failure);
+      },
+      dropDatagram: (listener, reason) => connections.dropDatagram(listener, reason),
+    };
+  }
+
+  /** How many more may be accepted now; where clients are refused at a limit, that is told of each by `admit`. */
+  #room(): number {
+    if (this.config.onLimit === "refuse") return Number.POSITIVE_INFINITY;
+    const { instances, maxInstances, total, maxTotal } = this.#owner.load(0);
+    return Math.min(maxInstances - instances, maxTotal - total);
+  }
+
+  /** What cannot be put right makes the listener useless to the next handler: it is bound anew. */
+  #repair(listener: BoundListener): void {
+    const { failures } = repairListener(this.#world.sys, listener);
+    const [first] = failures;
+    if (first === undefined) return;
+    this.#owner.listeners.reopen(listener, `a handler has changed ${first.option}: ${first.reason}`);
+  }
+}
