@@ -69,7 +69,9 @@ describe.each(names)("%s", (kind) => {
     const clients = 80; // More than either channel takes at once.
     await using rig = await startPass({ kind });
     const port = await rig.port("pass");
-    await leave(await connectServed(port));
+    const first = await connectServed(port);
+    await leave(first);
+    await rig.event("connection.closed", { connection: first.info.id });
     const before = rig.descriptors();
     const { pid } = await rig.event("handler.started");
     await halt(pid);
@@ -118,6 +120,10 @@ describe.each(names)("%s", (kind) => {
     await using rig = await startPass({ kind });
     const port = await rig.port("pass");
     const open = await connectServed(port);
+    // Once this one is over, tinetd has closed its copy of the one before it, too.
+    const second = await connectServed(port);
+    await leave(second);
+    await rig.event("connection.closed", { connection: second.info.id });
     const before = rig.descriptors();
     for (let n = 0; n < 50; n++) await leave(await connectServed(port));
     await descriptorsAreBack(rig, before);
