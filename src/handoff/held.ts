@@ -54,6 +54,11 @@ export class Held {
     return this.#places.size;
   }
 
+  /** All of them, in their order. */
+  *clients(): Iterable<Client> {
+    for (const { client } of this.#places.values()) yield client;
+  }
+
   /** Keeps `reserved` too, until the client's turn has come. */
   add(client: Client, reserved: Fd | null): void {
     const { fd, acceptedAt } = client.incoming;

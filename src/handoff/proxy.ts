@@ -17,11 +17,10 @@ import type { Timer } from "../util/clock.ts";
 import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
 import { createEntrance } from "./entrance.ts";
-import { createFrost, type Frost } from "./frost.ts";
 import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
 import { endedTooSoon, keepsNothing, launchOne } from "./handoff.ts";
 import { type Client, Held } from "./held.ts";
-import { awaitLeave, tooOld } from "./old-age.ts";
+import { ProxyWorker } from "./proxy-worker.ts";
 import { type Relayed, Relays } from "./relays.ts";
 import { createUpstream } from "./upstream.ts";
 
@@ -36,31 +35,15 @@ const bereavedQuietMs = 5_000;
 const stoppedQuietMs = 250;
 const stoppedMostMs = 5_000;
 
-/** The daemon while it runs. */
-interface Worker {
-  readonly ref: HandlerRef;
-  ready: boolean;
-  /** It has taken a connection. */
-  served: boolean;
-  idleTimer: Timer | null;
-  /** Being connected: how to give that up. */
-  readonly connecting: Map<Client, () => void>;
-  /** Of its connections that are relayed: how many. */
-  relayed: number;
-  readonly frost: Frost;
-  /** Its `max_lifetime` is over: gives up waiting for a moment in which it can go. */
-  aged: (() => void) | null;
-}
-
 export function createProxy(host: HandoffHost): Handoff {
   const { config, sys, clock } = host;
-  const { upstream: endpoint, upstreamProxyProtocol: headerVersion, restart, idleTimeout } = config;
+  const { upstream: endpoint, upstreamProxyProtocol: headerVersion, restart } = config;
   if (endpoint === null) throw new Error(`"${config.name}" has no upstream`);
   const { min } = config.workers;
   const upstream = createUpstream({ sys, clock, openSocket }, endpoint);
   const held = new Held(sys, clock, config.startTimeout, { left, late });
   const relays = new Relays(sys, clock, relayEnded);
-  let worker: Worker | null = null;
+  let worker: ProxyWorker | null = null;
   /** A start tells its service, which may come back here before the worker is known. */
   let starting = false;
   /** The daemon could not be started: tried again for those who wait, until `start_limit` is reached. */
@@ -91,7 +74,7 @@ export function createProxy(host: HandoffHost): Handoff {
       const connection = remember(incoming);
       host.opened(connection);
       const client = { incoming, connection };
-      if (canServe(worker)) connect(client, worker);
+      if (worker?.canServe) connect(client, worker);
       else hold(client);
     }
   }
@@ -142,30 +125,10 @@ export function createProxy(host: HandoffHost): Handoff {
     retry?.cancel();
     retry = started.ok ? null : clock.after(retryMs, startIfNeeded);
     if (!started.ok) return;
-    worker = newWorker(started.value);
+    worker = new ProxyWorker(host, started.value);
     keeping = true;
     // With `ready = "spawn"` it was ready before it was known here.
     if (worker.ref.wasReady) ready(worker.ref);
-  }
-
-  function newWorker(ref: HandlerRef): Worker {
-    const frost = createFrost(host, {
-      // Who comes, comes through us: nobody can have come meanwhile.
-      settled: () => {},
-      failed: () => (min > 0 ? rest(worker) : stop(worker, "idle_timeout")),
-      expired: () => (min > 0 ? undefined : stop(worker, "max_frozen")),
-    });
-    const worker: Worker = {
-      ref,
-      ready: false,
-      served: false,
-      idleTimer: null,
-      connecting: new Map(),
-      relayed: 0,
-      frost,
-      aged: null,
-    };
-    return worker;
   }
 
   function turnAwayAll(): void {
@@ -190,36 +153,34 @@ export function createProxy(host: HandoffHost): Handoff {
     if (worker?.ref.pid !== pid) return;
     worker.ready = true;
     serveHeld();
-    rest(worker);
+    worker.rest();
   }
 
   function serveHeld(): void {
-    while (canServe(worker)) {
+    while (worker?.canServe) {
       const client = held.shift();
       if (client === null) return;
       connect(client, worker);
     }
   }
 
-  function connect(client: Client, to: Worker): void {
-    to.idleTimer?.cancel();
-    to.frost.thaw();
-    to.ref.worked();
+  function connect(client: Client, to: ProxyWorker): void {
+    to.work();
     // Known before it is tried: it may come out at once.
     to.connecting.set(client, () => {});
     const giveUp = upstream.connect((outcome) => connected(client, to, outcome));
     if (to.connecting.has(client)) to.connecting.set(client, giveUp);
   }
 
-  function connected(client: Client, to: Worker, outcome: Result<Fd, string>): void {
+  function connected(client: Client, to: ProxyWorker, outcome: Result<Fd, string>): void {
     to.connecting.delete(client);
     if (!outcome.ok && to.ref.isStopping) hold(client);
     else if (!outcome.ok) fail(client, outcome.error);
     else relay(client, to, outcome.value);
-    rest(to);
+    to.rest();
   }
 
-  function relay(client: Client, to: Worker, fd: Fd): void {
+  function relay(client: Client, to: ProxyWorker, fd: Fd): void {
     const { remote, local } = client.incoming;
     const header = headerVersion === null ? null : proxyHeader(headerVersion, remote, local);
     const begun = relays.begin(client, fd, to.ref, header);
@@ -240,48 +201,15 @@ export function createProxy(host: HandoffHost): Handoff {
     host.closed(connection, by, bytes, error);
     if (worker?.ref !== by) return;
     worker.relayed -= 1;
-    rest(worker);
-  }
-
-  /** A daemon without connections is frozen or taken away once that has lasted long enough. */
-  function rest(of: Worker): void {
-    if (connectionsOf(of) > 0) return;
-    of.ref.rested();
-    of.idleTimer?.cancel();
-    if (idleTimeout === null || (config.onIdle === "stop" && min > 0)) return;
-    of.idleTimer = clock.after(idleTimeout, () => {
-      if (connectionsOf(of) > 0 || of.ref.isStopping) return;
-      if (config.onIdle === "freeze") of.frost.begin([of.ref]);
-      else stop(of, "idle_timeout");
-    });
-  }
-
-  /** Nobody is connected, and who knocks from now on waits for the next daemon. */
-  function stop(some: Worker, reason: string): void {
-    some.frost.leave(some.ref);
-    some.ref.stop(reason);
-    host.rewatch();
-  }
-
-  /** Two daemons cannot listen at one address: it goes before the next is started, if it can while nobody is connected. */
-  function aged({ pid }: HandlerRef): void {
-    if (worker?.ref.pid !== pid) return;
-    const old = worker;
-    old.aged = awaitLeave(host, old.ref, () => {
-      if (connectionsOf(old) > 0) return false;
-      stop(old, tooOld);
-      return true;
-    });
+    worker.rest();
   }
 
   function gone({ pid }: HandlerRef, failed: boolean): void {
     if (worker?.ref.pid !== pid) return;
     const was = worker;
     worker = null;
-    was.idleTimer?.cancel();
-    was.frost.leave(was.ref);
-    was.aged?.();
-    keeping = restart === "always" || (restart === "on-failure" && failed) || was.aged !== null;
+    was.close();
+    keeping = restart === "always" || (restart === "on-failure" && failed) || was.isAged;
     // Asked to end, it may have taken nothing because nobody came.
     const wanted = was.connecting.size > 0 || !was.ref.isStopping;
     for (const [client, giveUp] of was.connecting) {
@@ -296,7 +224,7 @@ export function createProxy(host: HandoffHost): Handoff {
   }
 
   /** What it has left behind may still serve its connections, unless all of its tree went with it. */
-  function bereave({ ref, relayed }: Worker): void {
+  function bereave({ ref, relayed }: ProxyWorker): void {
     if (relayed > 0 && config.killMode === "tree") relays.bereave(ref, bereavedQuietMs);
   }
 
@@ -322,17 +250,16 @@ export function createProxy(host: HandoffHost): Handoff {
     },
     ready,
     gone,
-    aged,
-    connectionsOf: ({ pid }) => (worker?.ref.pid === pid ? connectionsOf(worker) : 0),
+    aged({ pid }) {
+      if (worker?.ref.pid === pid) worker.aged();
+    },
+    connectionsOf: ({ pid }) => (worker?.ref.pid === pid ? worker.connections : 0),
+    *connections() {
+      for (const { connection } of held.clients()) yield [connection, null];
+      for (const { connection } of worker?.connecting.keys() ?? []) yield [connection, worker?.ref ?? null];
+      for (const { connection, worker: by } of relays.open.values()) yield [connection, by];
+    },
   };
-}
-
-function canServe(worker: Worker | null): worker is Worker {
-  return worker?.ready === true && !worker.ref.isStopping;
-}
-
-function connectionsOf({ connecting, relayed }: Worker): number {
-  return connecting.size + relayed;
 }
 
 /** What a daemon prints goes where its stderr goes. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { descriptorsAreBack, statusOf } from "../core/tools.ts";
 import { ask, connect, readAll } from "../rig/client.ts";
+import { getJson } from "../rig/control.ts";
 import { eventually } from "../rig/proc.ts";
 import { faulty, gate, startProxy } from "./tools.ts";
 
@@ -265,6 +266,18 @@ test("the socket of a daemon that was killed is not in the way of the next", asy
   await using next = await connect(port);
   expect(await next.command("hello")).toBe("hello");
   expect(await statusOf(rig)).toMatchObject({ spawned: 2, start_failures: 0 });
+});
+
+test("connections that are open are listed, those that wait as well", async () => {
+  const start = gate("start");
+  await using rig = await startProxy({ words: start.word("gate") });
+  const client = await connect(await rig.port("it"));
+  const { connection, remote } = await rig.event("connection.accepted");
+  const list = () => getJson(rig.controlSocket, "/v1/connections");
+  expect(await list()).toMatchObject([{ id: connection, remote, pid: null }]);
+  await start.open(rig);
+  const pid = Number(await client.command("pid"));
+  expect(await list()).toMatchObject([{ id: connection, remote, pid }]);
 });
 
 test("workers.min is kept running, also when nobody comes, and started again when it fails", async () => {

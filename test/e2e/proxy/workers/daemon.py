@@ -111,7 +111,7 @@ def serve(client, server):
         client.close()
 
 
-def end(*_):
+def end():
     pass_gate("stop-gate")
     for client in list(clients):
         if "bye" in words:
@@ -123,11 +123,12 @@ if "fault" in words and os.path.exists(words["fault"]):
     sys.exit(1)
 if "flash" in words:
     sys.exit(0)
-signal.signal(signal.SIGTERM, end)
 pass_gate("gate")
+# By all threads: the main one asks for it, whatever the others do.
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 if "deaf" in words:
-    while True:
-        signal.pause()
+    signal.sigwait({signal.SIGTERM})
+    sys.exit(0)
 server = listen(sys.argv[1])
 
 
@@ -140,7 +141,6 @@ def accept():
         threading.Thread(target=serve, args=(client, server), daemon=True).start()
 
 
-# In a thread, so that the main one is free for signals, whatever the others wait for.
 threading.Thread(target=accept, daemon=True).start()
-while True:
-    signal.pause()
+signal.sigwait({signal.SIGTERM})
+end()
