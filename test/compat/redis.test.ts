@@ -1,9 +1,11 @@
 /** redis through `proxy`: woken by the first client, stopped when nobody is there, data intact, also after a kill. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { connect } from "../e2e/rig/client.ts";
 import { startDaemon } from "../e2e/rig/daemon.ts";
+import type { Logged } from "../e2e/rig/event-log.ts";
+import { repository } from "../e2e/rig/fixtures.ts";
 import { needs, pathOf, program } from "../e2e/rig/needs.ts";
 import type { Rig } from "../e2e/rig/rig.ts";
 import { documented } from "./documented.ts";
@@ -43,6 +45,21 @@ possible("is woken, keeps its data over being stopped and killed, and serves a c
   const killed = await rig.event("handler.exited", { pid });
   expect(await redis(rig, "mget", "greeting", "sum")).toBe("hello\n190\n");
   await idleStopped(rig, killed);
+  await expectNobodyLost(rig, 3);
+});
+
+possible("the example counts on after it has been away", async () => {
+  await using rig = await startDaemon(({ directory }) =>
+    readFileSync(join(repository, "examples/proxy-redis/inetd.toml"), "utf8")
+      .replaceAll("127.0.0.1:7110", "127.0.0.1:0")
+      .replaceAll("/tmp/tinetd-redis", join(directory, "run"))
+      .replace('"10s"', '"500ms"'),
+  );
+  let last: Logged | undefined;
+  for (const visits of ["1\n", "2\n", "3\n"]) {
+    expect(await redis(rig, "incr", "visits")).toBe(visits);
+    last = await idleStopped(rig, last);
+  }
   await expectNobodyLost(rig, 3);
 });
 

@@ -1,7 +1,7 @@
 /**
  * Each folder of `examples` does what its README says, on its own configuration but for the addresses. Those of `pass`
- * have their tests beside its own (pass/examples.test.ts), that of MariaDB with the other programs of the distribution
- * (compat/mariadb.test.ts).
+ * have their tests beside its own (pass/examples.test.ts), those of MariaDB and redis with the other programs of the
+ * distribution (compat/mariadb.test.ts, compat/redis.test.ts).
  */
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -150,7 +150,7 @@ describe.each(Object.entries(workers))("%s", (name, talk) => {
 
 test("every example is run by a test, and its README names its address", () => {
   const names = readdirSync(folder, { withFileTypes: true }).filter(
-    (entry) => entry.isDirectory() && !/^(pass-|mariadb$)/.test(entry.name),
+    (entry) => entry.isDirectory() && !/^(pass-|mariadb$|proxy-redis$)/.test(entry.name),
   );
   expect(names.map(({ name }) => name).sort()).toEqual(Object.keys({ ...handlers, ...workers }).sort());
   for (const { name } of names) {
