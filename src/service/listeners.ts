@@ -47,6 +47,7 @@ interface Slot {
   sockets: Socket[];
   failures: number;
   missing: MissingListener | null;
+  isBinding: boolean;
   timer: Timer | null;
 }
 
@@ -85,7 +86,10 @@ export class Listeners {
   async reconfigure(declared: readonly ListenerConfig[], isOpen: boolean): Promise<void> {
     const gone = [...this.#slots];
     this.#slots = declared.map((entry) => {
-      const index = gone.findIndex((slot) => sameAddress(slot.declared, entry));
+      const index = gone.findIndex(
+        ({ declared, pinned }) =>
+          sameAddress(declared, entry) || (pinned !== null && sameAddress(pinned, entry)),
+      );
       const [slot] = index < 0 ? [] : gone.splice(index, 1);
       if (slot === undefined) return newSlot(entry);
       if (isOpen) this.#redeclare(slot, entry);
@@ -94,14 +98,33 @@ export class Listeners {
     });
     if (!isOpen) return;
     const generation = this.#generation;
-    const unbound = () => this.#slots.filter(({ sockets, timer }) => sockets.length === 0 && timer === null);
-    await Promise.all(unbound().map((slot) => this.#bind(slot, generation)));
+    const bind = (slots: readonly Slot[]) => Promise.all(slots.map((slot) => this.#bind(slot, generation)));
+    // What is the same socket after all, only declared in other words, is adopted.
+    const left = gone.flatMap((slot) => this.#handOver(slot));
+    this.#world.inherited.push(...left);
+    await bind(
+      this.#slots.filter(
+        ({ sockets, timer, isBinding }) => sockets.length + Number(isBinding) === 0 && timer === null,
+      ),
+    );
     for (const slot of gone) this.#release(slot);
+    this.#discard(left);
     if (gone.length === 0) return;
     // Some may have been in the way of others.
     const failed = this.#slots.filter(({ missing }) => missing !== null);
     for (const slot of failed) slot.timer?.cancel();
-    await Promise.all(failed.map((slot) => this.#bind(slot, generation)));
+    await bind(failed);
+  }
+
+  /** Closes what nobody has adopted. */
+  #discard(given: readonly InheritedSocket[]): void {
+    const { inherited, sys } = this.#world;
+    for (const socket of given) {
+      const index = inherited.indexOf(socket);
+      if (index < 0) continue;
+      inherited.splice(index, 1);
+      sys.close(socket.fd);
+    }
   }
 
   /** The same address, perhaps with other options. */
@@ -123,20 +146,25 @@ export class Listeners {
    * one next adopts it with whoever waits there. Nodes of Unix sockets cannot be given away.
    */
   giveAway(addresses: ReadonlySet<string>): InheritedSocket[] {
-    return this.#slots.flatMap((slot) => {
-      const { endpoint } = slot.declared;
-      const isInternet = endpoint.kind === "tcp" || endpoint.kind === "udp";
-      if (!isInternet || !addresses.has(formatEndpoint(endpoint))) return [];
-      const given = slot.sockets.map(({ listener, watch }) => {
-        this.#events.closing(listener);
-        watch.close();
-        const { fd, kind, address, settings } = listener;
-        const v6only = address.family === "inet6" && settings?.shape.dual !== true;
-        return { fd, name: null, kind, address, v6only };
-      });
-      slot.sockets = [];
-      this.#release(slot);
-      return given;
+    const wanted = ({ declared, pinned }: Slot) =>
+      [declared, pinned].some((entry) => entry !== null && addresses.has(formatEndpoint(entry.endpoint)));
+    return this.#slots.filter(wanted).flatMap((slot) => this.#handOver(slot));
+  }
+
+  #handOver(slot: Slot): InheritedSocket[] {
+    const { kind } = slot.declared.endpoint;
+    if (kind !== "tcp" && kind !== "udp") return [];
+    return slot.sockets.splice(0).map(({ listener, watch }) => {
+      this.#events.closing(listener);
+      watch.close();
+      const { fd, kind, address, settings } = listener;
+      return {
+        fd,
+        name: null,
+        kind,
+        address,
+        v6only: address.family === "inet6" && settings?.shape.dual !== true,
+      };
     });
   }
 
@@ -172,7 +200,9 @@ export class Listeners {
 
   async #bind(slot: Slot, generation: number): Promise<void> {
     const { sys, inherited } = this.#world;
+    slot.isBinding = true;
     const outcome = await openListener(sys, slot.pinned ?? slot.declared, { inherited });
+    slot.isBinding = false;
     if (generation !== this.#generation) {
       if (outcome.ok) for (const listener of outcome.value) closeListener(this.#world.sys, listener);
       return;
@@ -233,7 +263,7 @@ export class Listeners {
 }
 
 function newSlot(declared: ListenerConfig): Slot {
-  return { declared, pinned: null, sockets: [], failures: 0, missing: null, timer: null };
+  return { declared, pinned: null, sockets: [], failures: 0, missing: null, isBinding: false, timer: null };
 }
 
 function sameAddress(one: ListenerConfig, other: ListenerConfig): boolean {
