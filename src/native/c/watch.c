@@ -27,6 +27,8 @@ struct watch {
 	struct watches *all;
 	struct watch *next, *previous;
 	napi_ref self, callback;
+	/* Asked for by the last start. */
+	int events;
 };
 
 static void finish(struct watches *all)
@@ -119,6 +121,10 @@ static napi_value watch_start(napi_env env, napi_callback_info info)
 
 	if (watch == NULL || !to_int(env, argument, "events", &events))
 		return NULL;
+	/* libuv would take the descriptor out of its epoll set and put it back: two system calls for nothing. */
+	if (uv_is_active((uv_handle_t *)&watch->poll) && watch->events == events)
+		return NULL;
+	watch->events = events;
 	error = uv_poll_start(&watch->poll, events, ready);
 	return error ? throw_system_error(env, -error, "epoll_ctl", NULL) : NULL;
 }
