@@ -152,11 +152,13 @@ test("workers.min are frozen and count as running, for longer than max_frozen to
   const second = await rig.event("handler.frozen", {}, { after: first });
   const port = await rig.port("it");
   const pids = [first.pid, second.pid];
+  let frozen = second;
   for (let n = 0; n < 3; n++) {
     expect(pids).toContain(await call(port));
-    const thawed = await rig.event("handler.thawed", { pid: first.pid });
-    await rig.event("handler.frozen", { pid: first.pid }, { after: thawed });
+    const thawed = await rig.event("handler.thawed", { pid: first.pid }, { after: frozen });
+    frozen = await rig.event("handler.frozen", { pid: first.pid }, { after: thawed });
   }
+  while (Date.now() < Date.parse(frozen.time) + 500) await statusOf(rig);
   expect(await statusOf(rig)).toMatchObject({ spawned: 2, handlers: [{}, {}] });
   expect(rig.events.some(({ event }) => event === "handler.stopping")).toBe(false);
 
