@@ -36,14 +36,14 @@ export class Held {
   readonly #sys: HeldSys;
   readonly #clock: Clock;
   /** Since a client was accepted; `null`: without end. */
-  readonly #timeoutMs: number | null;
+  readonly #timeoutMs: () => number | null;
   readonly #events: HeldEvents;
   /** By the client's descriptor; a map keeps its order. */
   readonly #places = new Map<Fd, Place>();
   /** Reports errors and hang-ups of the clients, which come unasked; open while there are any. */
   #departures: { epoll: Fd; watch: Watch } | null = null;
 
-  constructor(sys: HeldSys, clock: Clock, timeoutMs: number | null, events: HeldEvents) {
+  constructor(sys: HeldSys, clock: Clock, timeoutMs: () => number | null, events: HeldEvents) {
     this.#sys = sys;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
@@ -63,8 +63,9 @@ export class Held {
   add(client: Client, reserved: Fd | null): void {
     const { fd, acceptedAt } = client.incoming;
     const place: Place = { client, reserved, timer: null };
-    if (this.#timeoutMs !== null) {
-      const leftMs = acceptedAt + this.#timeoutMs - this.#clock.now();
+    const timeoutMs = this.#timeoutMs();
+    if (timeoutMs !== null) {
+      const leftMs = acceptedAt + timeoutMs - this.#clock.now();
       place.timer = this.#clock.after(Math.max(0, leftMs), () => {
         this.#remove(place);
         this.#events.late(client);

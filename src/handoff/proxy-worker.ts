@@ -22,6 +22,7 @@ export class ProxyWorker {
   readonly #host: Host;
   readonly #frost: Frost;
   #idleTimer: Timer | null = null;
+  #retired = false;
   /** Gives up waiting for the moment in which it may go for its age. */
   #aging: (() => void) | null = null;
 
@@ -62,12 +63,22 @@ export class ProxyWorker {
     const { idleTimeout, onIdle } = this.#host.config;
     this.ref.rested();
     this.#idleTimer?.cancel();
+    if (this.#retired && this.ready) {
+      this.#leave("replaced");
+      return;
+    }
     if (idleTimeout === null || (onIdle === "stop" && this.#isKept)) return;
     this.#idleTimer = this.#host.clock.after(idleTimeout, () => {
       if (this.connections > 0 || this.ref.isStopping) return;
       if (onIdle === "freeze") this.#frost.begin([this.ref]);
       else this.#leaveIfSpare("idle_timeout");
     });
+  }
+
+  /** Another is to serve who comes from now on. */
+  retire(): void {
+    this.#retired = true;
+    this.rest();
   }
 
   /** Two daemons cannot listen at one address: it goes before the next is started, if it can while nobody is connected. */

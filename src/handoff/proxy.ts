@@ -36,12 +36,11 @@ const stoppedQuietMs = 250;
 const stoppedMostMs = 5_000;
 
 export function createProxy(host: HandoffHost): Handoff {
-  const { config, sys, clock } = host;
-  const { upstream: endpoint, upstreamProxyProtocol: headerVersion, restart } = config;
-  if (endpoint === null) throw new Error(`"${config.name}" has no upstream`);
-  const { min } = config.workers;
+  const { sys, clock } = host;
+  const { upstream: endpoint, upstreamProxyProtocol: headerVersion } = host.config;
+  if (endpoint === null) throw new Error(`"${host.config.name}" has no upstream`);
   const upstream = createUpstream({ sys, clock, openSocket }, endpoint);
-  const held = new Held(sys, clock, config.startTimeout, { left, late });
+  const held = new Held(sys, clock, () => host.config.startTimeout, { left, late });
   const relays = new Relays(sys, clock, relayEnded);
   let worker: ProxyWorker | null = null;
   /** A start tells its service, which may come back here before the worker is known. */
@@ -50,11 +49,13 @@ export function createProxy(host: HandoffHost): Handoff {
   let retry: Timer | null = null;
   /** Whether `workers.min` is to run: not after an end that `restart` leaves at that, until the next client. */
   let keeping = true;
+  /** Another generation serves who comes. */
+  let retired = false;
 
   const entrance = createEntrance(host, enter, () => !host.isStopped());
 
   /** While starts fail, no daemon is to be expected: with `on_limit = "refuse"` clients are told so. */
-  const refuses = () => config.onLimit === "refuse" && !host.mayStart();
+  const refuses = () => host.config.onLimit === "refuse" && !host.mayStart();
   const mayTake = () => refuses() || (worker === null ? host.mayStart() : !worker.ref.isStopping);
 
   function readable(listener: BoundListener): void {
@@ -113,7 +114,7 @@ export function createProxy(host: HandoffHost): Handoff {
   /** Starts the daemon for those who wait. */
   function startIfNeeded(): void {
     if (worker === null && held.size > 0 && host.mayStart()) start();
-    if (refuses()) turnAwayAll();
+    if (refuses()) turnAwayAll("its worker cannot be started");
   }
 
   function start(): void {
@@ -131,9 +132,9 @@ export function createProxy(host: HandoffHost): Handoff {
     if (worker.ref.wasReady) ready(worker.ref);
   }
 
-  function turnAwayAll(): void {
+  function turnAwayAll(why: string): void {
     for (let client = held.shift(); client !== null; client = held.shift()) {
-      host.dismiss(client.connection, client.incoming.fd, "error", "its worker cannot be started");
+      host.dismiss(client.connection, client.incoming.fd, "error", why);
     }
   }
 
@@ -209,6 +210,7 @@ export function createProxy(host: HandoffHost): Handoff {
     const was = worker;
     worker = null;
     was.close();
+    const { restart } = host.config;
     keeping = restart === "always" || (restart === "on-failure" && failed) || was.isAged;
     // Asked to end, it may have taken nothing because nobody came.
     const wanted = was.connecting.size > 0 || !was.ref.isStopping;
@@ -225,14 +227,22 @@ export function createProxy(host: HandoffHost): Handoff {
 
   /** What it has left behind may still serve its connections, unless all of its tree went with it. */
   function bereave({ ref, relayed }: ProxyWorker): void {
-    if (relayed > 0 && config.killMode === "tree") relays.bereave(ref, bereavedQuietMs);
+    if (relayed > 0 && host.config.killMode === "tree") relays.bereave(ref, bereavedQuietMs);
+  }
+
+  /** Newcomers go to another generation. Whoever still waits here waits for a worker that is on its way, or in vain. */
+  function retire(): void {
+    retired = true;
+    worker?.retire();
+    goOn();
   }
 
   /** Something has changed for the better. */
   function goOn(): void {
     serveHeld();
+    if (retired && worker === null) turnAwayAll("its worker was replaced");
     startIfNeeded();
-    if (worker === null && keeping && min > 0 && host.mayGoOn()) start();
+    if (worker === null && keeping && host.config.workers.min > 0 && host.mayGoOn()) start();
     host.rewatch();
   }
 
@@ -250,6 +260,8 @@ export function createProxy(host: HandoffHost): Handoff {
     },
     ready,
     gone,
+    warm: start,
+    retire,
     aged({ pid }) {
       if (worker?.ref.pid === pid) worker.aged();
     },

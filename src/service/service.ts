@@ -214,7 +214,6 @@ export class Service {
         return { workers: "kept", failure, ended: 0 };
       }
       this.#switchTo(next);
-      old.handoff.retire();
       return { workers: "replaced", failure: null, ended: await this.#waitOut(old) };
     }
     const ended = await this.#sendAway(old);
@@ -246,6 +245,7 @@ export class Service {
     old.launcher.retire();
     this.listeners.rewatch();
     if (this.#isWatching()) next.handoff.resume();
+    old.handoff.retire();
   }
 
   /** Workers that are not given anything new end with their last connection. @returns how many had to be ended */

@@ -1,12 +1,12 @@
 /** How the daemon behind `proxy` comes and goes, and what becomes of its clients meanwhile. */
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { descriptorsAreBack, statusOf } from "../core/tools.ts";
 import { ask, connect, readAll } from "../rig/client.ts";
 import { getJson } from "../rig/control.ts";
 import { eventually } from "../rig/proc.ts";
-import { faulty, gate, startProxy } from "./tools.ts";
+import { faulty, gate, ownAddress, startProxy } from "./tools.ts";
 
 test("the first client starts the daemon, idleness stops it, the next client starts it again", async () => {
   await using rig = await startProxy({ keys: 'idle_timeout = "100ms"' });
@@ -180,11 +180,14 @@ test("a daemon that dies takes its connections along, and the next client is ser
 });
 
 test("a client that never closes does not keep the connection to a daemon that has gone", async () => {
-  await using rig = await startProxy();
+  await using rig = await startProxy({ upstream: ownAddress });
   const client = await connect(await rig.port("it"));
   const pid = Number(await client.command("pid"));
   process.kill(pid, "SIGKILL");
-  expect(await rig.event("connection.closed")).toMatchObject({ pid });
+  await client.rest();
+  const exited = await rig.event("handler.exited", { pid });
+  const closed = await rig.event("connection.closed", {}, { after: exited });
+  expect(closed).toMatchObject({ pid, error: "its worker ended" });
   expect(await statusOf(rig)).toMatchObject({ connections: 0, state: "listening" });
   client.reset();
 });
@@ -266,6 +269,25 @@ test("the socket of a daemon that was killed is not in the way of the next", asy
   await using next = await connect(port);
   expect(await next.command("hello")).toBe("hello");
   expect(await statusOf(rig)).toMatchObject({ spawned: 2, start_failures: 0 });
+});
+
+test("a reload that changes the command lets connections end, and who comes meanwhile gets the next daemon", async () => {
+  await using rig = await startProxy();
+  const port = await rig.port("it");
+  const first = await connect(port);
+  const pid = Number(await first.command("pid"));
+  const text = readFileSync(rig.configPath, "utf8");
+  writeFileSync(rig.configPath, text.replace('upstream = "', 'environment = { A = "b" }\nupstream = "'));
+  rig.signal("SIGHUP");
+  const next = await connect(port);
+  const answer = next.command("pid");
+  expect(await first.command("still here")).toBe("still here");
+  first.end();
+  await first.rest();
+  await rig.event("handler.stopping", { pid, reason: "it is replaced" });
+  expect(Number(await answer)).not.toBe(pid);
+  await rig.event("daemon.reload");
+  expect(await statusOf(rig)).toMatchObject({ connections: 1, refused: {}, spawned: 2 });
 });
 
 test("connections that are open are listed, those that wait as well", async () => {
