@@ -1,14 +1,13 @@
 /** What a new configuration changes: pure, service by service, by name. */
 import type { Config, DaemonConfig, ServiceConfig } from "../config/config.ts";
 import { encodeConfig, encodeService } from "../config/encode.ts";
-import { contextKeys } from "../config/schema/context.ts";
 import type { Applied } from "../service/service.ts";
 
 export interface ServiceChange {
   config: ServiceConfig;
   /** As inetd.toml spells them. */
   keys: string[];
-  /** Whether handlers are to be started in another way, so that workers that run are replaced. */
+  /** Whether newcomers are to be handed over in another way, so that workers that run are replaced. */
   replaces: boolean;
 }
 
@@ -30,20 +29,20 @@ export interface ReloadPlan {
 /** Keys of `[daemon]` that a reload can apply; all others count from the next start on. */
 export const reloadable: readonly string[] = ["max_connections", "shutdown_timeout"];
 
-/** What decides how a handler is started, and what it is given. */
-const startKeys: ReadonlySet<string> = new Set([
-  "command",
-  "argv0",
-  "handoff",
-  "protocol",
-  "upstream",
-  "upstream_proxy_protocol",
-  "connection_fd",
-  "listen_pid",
-  "ready",
-  "watchdog",
-  "kill_mode",
-  ...Object.keys(contextKeys).filter((key) => key !== "log"),
+/**
+ * What can change under handlers that run. Everything else decides how they are started or how they are watched over,
+ * which they keep to their end: where workers run, they are replaced.
+ */
+const rules: ReadonlySet<string> = new Set([
+  "description",
+  "enabled",
+  "listen",
+  "log",
+  "max_instances",
+  "on_limit",
+  "refusal",
+  "replace",
+  "drain_timeout",
 ]);
 
 export function planReload(before: Config, after: Config): ReloadPlan {
@@ -59,7 +58,7 @@ export function planReload(before: Config, after: Config): ReloadPlan {
     const keys = old === undefined ? [] : differing(encodeService(old), encodeService(config));
     if (old === undefined) plan.added.push(config);
     else if (keys.length === 0) plan.unchanged += 1;
-    else plan.changed.push({ config, keys, replaces: keys.some((key) => isStartKey(key, config)) });
+    else plan.changed.push({ config, keys, replaces: !keys.every((key) => isRule(key, config)) });
   }
   return plan;
 }
@@ -86,8 +85,8 @@ export function mergeDaemon(before: DaemonConfig, after: DaemonConfig): DaemonCo
 }
 
 /** Workers that accept by themselves were given the listeners when they were started. */
-function isStartKey(key: string, { handoff }: ServiceConfig): boolean {
-  return startKeys.has(key) || (key === "listen" && (handoff === "listen" || handoff === "wait"));
+function isRule(key: string, { handoff }: ServiceConfig): boolean {
+  return rules.has(key) && !(key === "listen" && (handoff === "listen" || handoff === "wait"));
 }
 
 function differing(before: unknown, after: unknown): string[] {

@@ -105,7 +105,7 @@ export function createPass(host: HandoffHost): Handoff {
   const pick = () => choose([...workers.values()], limits);
   const mayTake = () => orphans.length === 0 && pick() !== null;
   /** While starts fail, no worker is to be expected: with `on_limit = "refuse"` clients are told so. */
-  const refuses = () => config.onLimit === "refuse" && !host.mayStart();
+  const refuses = () => host.config.onLimit === "refuse" && !host.mayStart();
   const room = () => (refuses() ? host.room() : Math.min(host.room(), roomOf([...workers.values()], limits)));
 
   const entrance = createEntrance(host, take, () => !host.isStopped());
