@@ -57,7 +57,7 @@ export class Generation {
     this.config = config;
     this.#world = world;
     this.#owner = owner;
-    this.launcher = new Launcher(world, config, previous?.launcher ?? null);
+    this.launcher = new Launcher(world, config, () => owner.listeners.bound, previous?.launcher ?? null);
     this.starts = this.#newStarts();
     this.handoff = createHandoff(config.handoff, this.#host());
   }

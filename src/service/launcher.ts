@@ -5,7 +5,8 @@
 import type { ServiceConfig } from "../config/config.ts";
 import type { Connection, LaunchRequest, Start } from "../handoff/handoff.ts";
 import { cleanText } from "../log/clean.ts";
-import { type Fd, isSystemError, type PreparedPlan } from "../native/sys.ts";
+import { type Fd, isSystemError, type PreparedPlan, type SocketAddress } from "../native/sys.ts";
+import type { BoundListener } from "../net/listen.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import { type Facts, lookUp, type MachineProblem } from "../process/machine.ts";
 import { planHandler } from "../process/plan.ts";
@@ -37,14 +38,24 @@ interface Draft {
 export class Launcher {
   readonly #world: World;
   readonly #service: ServiceConfig;
+  readonly #listeners: () => readonly BoundListener[];
   readonly #pipes: Set<StderrPipe>;
   #prepared: Prepared | null = null;
   readonly #madeDirectories: string[];
 
-  /** @param previous starts no more; what it has made for the service is the new one's to remove */
-  constructor(world: World, service: ServiceConfig, previous: Launcher | null) {
+  /**
+   * @param listeners those that are bound at the moment
+   * @param previous starts no more; what it has made for the service is the new one's to remove
+   */
+  constructor(
+    world: World,
+    service: ServiceConfig,
+    listeners: () => readonly BoundListener[],
+    previous: Launcher | null,
+  ) {
     this.#world = world;
     this.#service = service;
+    this.#listeners = listeners;
     this.#pipes = previous === null ? new Set() : previous.#pipes;
     this.#madeDirectories = previous === null ? [] : previous.#madeDirectories;
   }
@@ -145,7 +156,7 @@ export class Launcher {
   #openReadiness({ descriptors }: Start): Result<Readiness, SpawnFailure> {
     const { sys, clock } = this.#world;
     const { upstream } = this.#service;
-    const world = { sys, clock, target: probeTarget(this.#service), upstream };
+    const world = { sys, clock, target: probeTarget(this.#service, this.#listeners()), upstream };
     return opened(() => watchReadiness(this.#service.ready, world, descriptors.length));
   }
 
@@ -249,11 +260,30 @@ function withReadiness(start: Start, readiness: Readiness, notify: readonly stri
 }
 
 /** Where a worker is asked whether it is ready: at its own address behind `proxy`, else at the first listener. */
-function probeTarget(service: ServiceConfig): ProbeTarget | null {
-  const endpoint = service.upstream ?? service.listeners[0]?.endpoint;
-  if (endpoint === undefined) return null;
-  if (endpoint.kind === "tcp" && typeof endpoint.port === "number") {
-    return { host: endpoint.host ?? "localhost", port: endpoint.port };
+function probeTarget(
+  { upstream }: Pick<ServiceConfig, "upstream">,
+  [first]: readonly BoundListener[],
+): ProbeTarget | null {
+  if (upstream?.kind === "tcp" && typeof upstream.port === "number") {
+    return { host: upstream.host ?? "localhost", port: upstream.port };
   }
-  return endpoint.kind === "unix" ? { path: endpoint.path.replace(/^@/, "\0") } : null;
+  if (upstream?.kind === "unix") return { path: pathname(upstream.path) };
+  if (upstream !== null || first === undefined) return null;
+  const { kind, address } = first;
+  if (address.family !== "unix") return kind === "tcp" ? { host: hostOf(address), port: address.port } : null;
+  return kind === "unix" && address.path !== null ? { path: pathname(address.path) } : null;
+}
+
+/** Of a socket that is bound to all addresses, the one that is there on every machine. */
+function hostOf(address: Exclude<SocketAddress, { family: "unix" }>): string {
+  if (address.address === "0.0.0.0") return "127.0.0.1";
+  if (address.address === "::") return "::1";
+  return address.family === "inet6" && address.scope > 0
+    ? `${address.address}%${address.scope}`
+    : address.address;
+}
+
+/** An abstract name as the kernel has it. */
+function pathname(path: string): string {
+  return path.replace(/^@/, "\0");
 }

@@ -4,7 +4,7 @@ import { ok } from "../../util/result.ts";
 import { key, optional } from "./key.ts";
 import { boolean, checkedText, integer, list, parsed, text } from "./types/basic.ts";
 import { account } from "./types/names.ts";
-import { network } from "./types/network.ts";
+import { multicastGroup } from "./types/network.ts";
 import { octal, size } from "./types/quantities.ts";
 
 /** Times in seconds; a missing one is the kernel's. */
@@ -127,8 +127,8 @@ export const listenerFields = {
   }),
   fast_open: optional(integer(1, 65_535), { description: "TCP_FASTOPEN: length of its queue.", example: 16 }),
   broadcast: flag("SO_BROADCAST: datagrams may be sent to broadcast addresses."),
-  multicast: key(list(network, "the address of a group"), {
-    description: "Multicast groups to join.",
+  multicast: key(list(multicastGroup, "the address of a group"), {
+    description: "Multicast groups to join, with `%` and an interface where it matters which.",
     default: [],
     defaultText: "none",
     example: ["224.0.0.251"],

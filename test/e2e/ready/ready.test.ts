@@ -45,6 +45,12 @@ test("by http: asked until the answer is good", async () => {
   await rig.event("handler.ready");
 });
 
+test.each(["127.0.0.1:0", "*:0"])("by http at the port that was free, of %s", async (listen) => {
+  await using rig = await startWorker("http", 'ready = { http = "/healthz" }', () => listen);
+  expect(await ask(await rig.port("worker"), "GET / HTTP/1.1\r\n\r\n")).toContain("served");
+  await rig.event("handler.ready");
+});
+
 test("nobody else's word counts: one who is no process of the worker's is ignored", async () => {
   await using rig = await startWorker("tell", 'ready = "notify"\nstart_timeout = "1500ms"');
   await using _client = await connect(await rig.port("worker"));

@@ -263,3 +263,15 @@ describe("right values", () => {
     expect(service(`${base}limits = { ${line} }\n`).limits).toMatchObject(expected);
   });
 });
+
+test("multicast groups, with and without the interface to join them on", () => {
+  const text = (groups: string) =>
+    `[services.s]\nlisten = { address = "udp://*:5353", multicast = ${groups} }\nhandoff = "wait"\ncommand = "cat"\n`;
+  const groups = ["224.0.0.251", "239.1.2.3%lo", "ff02::fb", "ff02::fb%eth0"];
+  expect(service(text(JSON.stringify(groups))).listeners[0]?.options.multicast).toEqual(groups);
+  for (const wrong of ["10.0.0.0/8", "192.0.2.1", "fe80::1", "ff02::fb%", "private", "ff02::fb%a b"]) {
+    expect(problemLines(text(`["${wrong}"]`))).toEqual([
+      expect.stringContaining(`"${wrong}" is not the address of a multicast group`),
+    ]);
+  }
+});

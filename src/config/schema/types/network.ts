@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type Endpoint, formatEndpoint } from "../../../net/address.ts";
 import { parseAddress } from "../../../net/parse-address.ts";
-import { formatPrefix, parsePrefix } from "../../../net/prefix.ts";
+import { addressBytes, formatPrefix, parsePrefix } from "../../../net/prefix.ts";
 import { nearest } from "../../../util/nearest.ts";
 import { err, ok, type Result } from "../../../util/result.ts";
 import { parsed, type Refusal } from "./basic.ts";
@@ -21,6 +21,23 @@ export const network: z.ZodType<string> = parsed<string, string>(
     return err({
       message: `${JSON.stringify(input)} ${prefix.error}`,
       hint: near === null ? null : `did you mean "${near}"?`,
+    });
+  },
+  (value) => value,
+);
+
+/** A multicast group, with the interface to join it on where one is named (RFC 4007): `ff02::fb%eth0`. */
+export const multicastGroup: z.ZodType<string> = parsed<string, string>(
+  z.string({ error: () => 'expected the address of a multicast group such as "224.0.0.251"' }),
+  (input) => {
+    const [, address = "", scope = ""] = /^([^%]*)(%[^%/\s]{1,15})?$/.exec(input) ?? [];
+    const bytes = addressBytes(address);
+    const first = bytes?.[0] ?? 0;
+    const isGroup = bytes?.length === 4 ? first >= 224 && first < 240 : first === 255;
+    if (isGroup) return ok(`${address}${scope}`);
+    return err({
+      message: `${JSON.stringify(input)} is not the address of a multicast group`,
+      hint: 'as in "224.0.0.251" or "ff02::fb%eth0"',
     });
   },
   (value) => value,
