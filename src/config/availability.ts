@@ -25,7 +25,6 @@ export const notAvailable: Availability = {
   },
   service: {
     "the built-ins": ["builtin"],
-    workers: ["on_disconnect"],
     admission: [
       "max_per_source",
       "source_prefix",

@@ -159,6 +159,10 @@ export interface HandoffHost {
   isDeserted(listeners: readonly BoundListener[]): boolean;
   /** How long each TCP connection at the service's listeners has carried nothing, in milliseconds, by SO_COOKIE. */
   tcpIdleMs(): ReadonlyMap<string, number>;
+  /** The TCP connections at these local ports, by SO_COOKIE; `null` if the kernel cannot tell. */
+  livingTcp(ports: readonly number[]): ReadonlySet<string> | null;
+  /** Whether each Unix socket has another end, by SO_COOKIE; `null` likewise. */
+  livingUnix(): ReadonlyMap<string, boolean> | null;
   /** Names of what waits at a listener, each the same for as long as it waits. */
   waiting(listener: BoundListener): readonly string[];
   /** How many they are, where that is much easier to know than their names (TCP); else `null`. */

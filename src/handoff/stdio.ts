@@ -3,21 +3,24 @@
  * connection is 3, as systemd's Accept=yes has it; then 1 goes where 2 goes, so that nothing said is lost.
  */
 import type { Fd } from "../native/sys.ts";
+import type { WatchedEnd } from "../net/ends.ts";
 import { connectionVariables } from "../net/peer.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
 import { createEntrance } from "./entrance.ts";
 import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
+import { watchDisconnects } from "./stdio-disconnect.ts";
 import { watchStdioIdle } from "./stdio-idle.ts";
 import type { UdpRelay } from "./stdio-udp.ts";
 
 /** A service may have stream and UDP listeners at once; `relay` has the latter. */
 export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
-  const { connectionFd, idleTimeout, listeners } = host.config;
+  const { connectionFd, idleTimeout, onDisconnect, listeners } = host.config;
   // Where UDP peers are served as well, the timeout is that of their flows.
   const isStreamOnly = listeners.every(({ endpoint }) => endpoint.kind !== "udp");
   const idle = idleTimeout !== null && isStreamOnly ? watchStdioIdle(host, idleTimeout) : null;
+  const disconnects = onDisconnect === "stop" ? watchDisconnects(host) : null;
   const serve = (arrived: readonly Incoming[]) => {
     const requests = arrived.map((incoming) => ({
       arrange: (standard: StandardDescriptors) => startStdio(incoming, connectionFd, standard),
@@ -26,16 +29,22 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     }));
     const started = host.launch(requests);
     arrived.forEach((incoming, index) => {
-      const outcome = started[index];
-      if (outcome?.ok !== true) requests[index]?.connection.end?.forget();
-      settle(incoming, outcome);
+      settle(incoming, requests[index]?.connection.end ?? null, started[index]);
     });
   };
-  const settle = (incoming: Incoming, started: Result<HandlerRef, SpawnFailure> | undefined) => {
+  const settle = (
+    incoming: Incoming,
+    end: WatchedEnd | null,
+    started: Result<HandlerRef, SpawnFailure> | undefined,
+  ) => {
     if (started?.ok === true) {
       idle?.add(incoming, incoming.fd, started.value);
+      disconnects?.add(incoming, end, started.value);
       host.sys.close(incoming.fd);
-    } else host.refuse(incoming, "error", `${started?.error.stage}: ${started?.error.code}`);
+    } else {
+      end?.forget();
+      host.refuse(incoming, "error", `${started?.error.stage}: ${started?.error.code}`);
+    }
   };
   const entrance = createEntrance(host, serve, () => host.mayStart());
   return {
@@ -61,6 +70,7 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     },
     gone(handler, failed) {
       idle?.remove(handler.pid);
+      disconnects?.remove(handler.pid);
       relay.gone(handler, failed);
     },
   };

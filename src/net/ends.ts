@@ -23,6 +23,8 @@ export interface HeldConnection {
 export interface WatchedEnd {
   /** Gives up. */
   forget(): void;
+  /** Whether the kernel has told of its end. */
+  isOver(): boolean;
   /**
    * Its holder has closed it, or has gone. Tells what it has carried, once: at once where that is known or never will be,
    * else when the client has taken leave too, or when all has been said and it still has not after a second. Of what

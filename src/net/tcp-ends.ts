@@ -15,6 +15,7 @@ import {
 import { type DiagSys, sampleConnection } from "./diag.ts";
 import type { Bytes, HeldConnection, OnEnd, WatchedEnd } from "./ends.ts";
 import { countFin } from "./final-count.ts";
+import { livingTcp } from "./living.ts";
 import type { TcpSample } from "./sample.ts";
 
 /** Messages of the kernel are read in batches: a connection's end is known this much later at most. */
@@ -70,6 +71,10 @@ export class TcpEnds {
     if (!this.#told.has(port)) this.#tellOfPorts();
     return {
       forget: () => this.#forget(watched),
+      isOver: () => {
+        this.#drain();
+        return watched.end !== null;
+      },
       settle: (tell) => this.#settle(watched, tell),
     };
   }
@@ -156,7 +161,7 @@ export class TcpEnds {
 
   /** Some ends were not announced for want of room: whoever is not among the living has ended, or is about to. */
   #lookForLost(): void {
-    const alive = livingCookies(this.#sys, this.#diag, [...this.#ports.keys()]);
+    const alive = livingTcp(this.#sys, this.#diag, [...this.#ports.keys()]);
     if (alive === null) return;
     for (const watched of [...this.#watched.values()]) {
       if (!alive.has(watched.cookie)) this.#ended(watched, null);
@@ -172,19 +177,3 @@ function isFinal({ state, held }: TcpSample): boolean {
 function bytesOf(sample: TcpSample | null): Bytes {
   return sample === null ? null : { received: sample.bytesReceived, sent: sample.bytesSent };
 }
-
-/** The cookies of all TCP connections at these local ports, or `null` if the kernel cannot tell. */
-function livingCookies(sys: Sys, diag: Fd, ports: readonly number[]): Set<string> | null {
-  const alive = new Set<string>();
-  for (const family of ["inet", "inet6"] as const) {
-    for (let first = 0; first < ports.length; first += 1024) {
-      const rows = sys.inetDiag(diag, family, "tcp", allStates, ports.slice(first, first + 1024), false);
-      if (rows.inconsistent) return null;
-      for (let n = 0; n < rows.count; n++) alive.add(`${rows.cookie[n]}`);
-    }
-  }
-  return alive;
-}
-
-/** Every state that a socket with a cookie of its own can be in. */
-const allStates = 0xfff;

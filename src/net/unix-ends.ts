@@ -4,8 +4,8 @@
  */
 import type { Fd, Sys } from "../native/sys.ts";
 import type { Clock, Timer } from "../util/clock.ts";
-import { unixStates } from "./diag-unix.ts";
 import type { OnEnd, WatchedEnd } from "./ends.ts";
+import { livingUnix } from "./living.ts";
 
 const lookEveryMs = 1_000;
 
@@ -31,6 +31,7 @@ export class UnixEnds {
     const forget = () => void this.#watched.delete(cookie);
     return {
       forget,
+      isOver: () => !this.#watched.has(cookie),
       settle(tell) {
         forget();
         tell(null);
@@ -45,7 +46,7 @@ export class UnixEnds {
   #look(): void {
     this.#timer = null;
     if (this.#watched.size === 0) return;
-    const alive = livingCookies(this.#sys, this.#diag);
+    const alive = livingUnix(this.#sys, this.#diag);
     for (const [cookie, onEnd] of [...this.#watched]) {
       if (alive === null || alive.has(cookie)) continue;
       this.#watched.delete(cookie);
@@ -53,11 +54,4 @@ export class UnixEnds {
     }
     this.#timer ??= this.#clock.after(lookEveryMs, () => this.#look());
   }
-}
-
-/** `null` if the kernel cannot tell. */
-function livingCookies(sys: Sys, diag: Fd): Set<string> | null {
-  const rows = sys.unixDiag(diag, unixStates.all, false);
-  if (rows.inconsistent) return null;
-  return new Set(Array.from(rows.cookie, (cookie) => `${cookie}`));
 }

@@ -9,6 +9,7 @@ import type { Handoff, HandoffHost, LaunchRequest } from "../handoff/handoff.ts"
 import { createHandoff } from "../handoff/index.ts";
 import type { ChildExit } from "../native/sys.ts";
 import { type BoundListener, repairListener } from "../net/listen.ts";
+import { livingTcp, livingUnix } from "../net/living.ts";
 import { queueLength, waitingAt } from "../net/waiting.ts";
 import type { Connections } from "./connections.ts";
 import type { Counters } from "./counters.ts";
@@ -143,6 +144,8 @@ export class Generation {
       isQuiet: (some, workers) => traces.isQuiet(some, workers),
       isDeserted: (some) => traces.isDeserted(some),
       tcpIdleMs: () => traces.tcpIdleMs(listeners.bound),
+      livingTcp: (ports) => livingTcp(sys, diag, ports),
+      livingUnix: () => livingUnix(sys, diag),
       waiting: (listener) => waitingAt(sys, diag, listener),
       queueLength: (listener) => queueLength(sys, listener),
       repair: (listener) => this.#repair(listener),
