@@ -24,6 +24,8 @@ export interface Entrance {
   take(arrived: readonly Incoming[]): void;
   /** Handlers may be started again, after a while in which they might not. */
   resume(): void;
+  /** Gives up all that are here; the caller owns their descriptors. */
+  surrender(): Incoming[];
   /** How many are waited for. */
   readonly size: number;
   /** Closes all that are here: the service is stopped. */
@@ -98,6 +100,16 @@ export function createEntrance(
     sys.setBlocking(one.incoming.fd, true);
   }
 
+  function surrender(): Incoming[] {
+    for (const one of [...silent]) {
+      stopWaiting(one);
+      ripe.push(one.incoming);
+    }
+    const all = ripe.splice(0);
+    for (const _one of all) host.release(() => {});
+    return all;
+  }
+
   return {
     take(arrived) {
       const speaking: Incoming[] = [];
@@ -116,12 +128,9 @@ export function createEntrance(
     get size() {
       return silent.size + ripe.length;
     },
+    surrender,
     close() {
-      for (const one of [...silent]) {
-        stopWaiting(one);
-        ripe.push(one.incoming);
-      }
-      for (const { fd } of ripe.splice(0)) host.release(() => sys.close(fd));
+      for (const { fd } of surrender()) sys.close(fd);
     },
   };
 }

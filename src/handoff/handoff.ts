@@ -29,6 +29,10 @@ export interface Handoff {
   warm(): void;
   /** Another way of starting workers is in force: those that run get nobody new, and end with their last connection. */
   retire(): void;
+  /** Gives up those who were let in and wait to be served: whoever succeeds it has them. The caller owns them. */
+  surrender(): Incoming[];
+  /** Those that the one before it has surrendered. Keeps the descriptors. */
+  receive(incoming: readonly Incoming[]): void;
   /** `listener`, which is of this service, is about to be closed. */
   closing(listener: BoundListener): void;
   /** How many connections a worker has; `null` where nobody but the worker knows. */
@@ -49,7 +53,16 @@ export interface Handoff {
 /** Of a handoff that keeps nothing of what came by a listener: all that waits, waits in the kernel. */
 export const keepsNothing: Pick<
   Handoff,
-  "readsOn" | "resume" | "closing" | "ready" | "aged" | "connectionsOf" | "connections" | "warm" | "retire"
+  | "readsOn"
+  | "resume"
+  | "closing"
+  | "ready"
+  | "aged"
+  | "connectionsOf"
+  | "connections"
+  | "warm"
+  | "retire"
+  | "surrender"
 > = {
   aged: (handler) => handler.stop("max_lifetime"),
   connectionsOf: () => null,
@@ -59,6 +72,7 @@ export const keepsNothing: Pick<
   resume: () => {},
   warm: () => {},
   retire: () => {},
+  surrender: () => [],
   closing: () => {},
 };
 

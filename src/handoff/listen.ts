@@ -207,6 +207,10 @@ export function createListen(host: HandoffHost): Handoff {
 
   return {
     ...keepsNothing,
+    // Who was let in cannot be put back into the kernel's queue, from which a handler takes everybody.
+    receive: (incoming) => {
+      for (const { fd } of incoming) host.sys.close(fd);
+    },
     accepts: false,
     readable,
     warm: start,

@@ -393,6 +393,8 @@ export function createPass(host: HandoffHost): Handoff {
     gone,
     aged,
     warm: start,
+    surrender: entrance.surrender,
+    receive: entrance.take,
     retire() {
       retired = true;
       for (const worker of workers.values()) rest(worker);

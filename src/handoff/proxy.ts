@@ -248,6 +248,8 @@ export function createProxy(host: HandoffHost): Handoff {
 
   return {
     ...keepsNothing,
+    surrender: entrance.surrender,
+    receive: entrance.take,
     accepts: true,
     readable,
     resume: goOn,

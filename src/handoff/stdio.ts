@@ -53,6 +53,8 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     ready: () => {},
     aged: (handler) => handler.stop("max_lifetime"),
     warm: () => {},
+    surrender: entrance.surrender,
+    receive: entrance.take,
     retire: () => {},
     connectionsOf: () => 1,
     // The service knows them by their handlers.

@@ -167,6 +167,10 @@ export function createWait(host: HandoffHost): Handoff {
 
   return {
     ...keepsNothing,
+    // Who was let in cannot be put back into the kernel's queue, from which a handler takes everybody.
+    receive: (incoming) => {
+      for (const { fd } of incoming) host.sys.close(fd);
+    },
     accepts: false,
     readable,
     holds: (listener) => [...turns.values()].some((turn) => turn.listener === listener && !turn.frost.on),

@@ -242,6 +242,7 @@ export class Service {
     const old = this.#current;
     this.#current = next;
     if (old.handlers.size > 0) this.#past.add(old);
+    next.handoff.receive(old.handoff.surrender());
     old.launcher.retire();
     this.listeners.rewatch();
     if (this.#isWatching()) next.handoff.resume();

@@ -1,5 +1,5 @@
 /** `wake_on = "data"`: whoever says nothing starts nothing, takes no more than his place, and not for ever. */
-import { chmodSync, constants, copyFileSync, rmSync } from "node:fs";
+import { chmodSync, constants, copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { descriptorsAreBack, startFixture, statusOf } from "../core/tools.ts";
 import { startPass } from "../pass/tools.ts";
@@ -212,4 +212,25 @@ test("proxy: the daemon is not started for the silent, who take the places of ma
   speaker.end();
   await speaker.rest();
   expect(await next.line()).toBe("next");
+});
+
+test.each([
+  ["another command serves them", 'handoff = "stdio"\ncommand = ["sed", "s/^/new /"]', "new hello\n"],
+  ["another handoff, where nobody could be waited for, closes them", 'handoff = "wait"\ncommand = "cat"', ""],
+])("a reload while they are silent: %s", async (_what, keys, answer) => {
+  const text = (keys: string, wakeOn: string) =>
+    `[services.it]\nlisten = "127.0.0.1:0"\n${keys}\n${wakeOn}[defaults]\nuser = "nobody"\n`;
+  await using rig = await startDaemon(
+    text('handoff = "stdio"\ncommand = "cat"', `${onData}first_byte_timeout = "1h"\n`),
+  );
+  const port = await rig.port("it");
+  await using client = await silent(rig, port);
+  writeFileSync(rig.configPath, text(keys, keys.includes("wait") ? "" : onData));
+  rig.signal("SIGHUP");
+  expect(await rig.event("daemon.reload")).toMatchObject({ changed: ["it"] });
+  if (answer !== "") {
+    client.write("hello\n");
+    client.end();
+  }
+  expect((await client.rest()).toString()).toBe(answer);
 });
