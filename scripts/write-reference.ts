@@ -1,12 +1,14 @@
 /**
- * Writes docs/reference.md from the schema, and docs/events.md from the catalogue of events:
- * `npx tsx scripts/write-reference.ts`. Unit tests check that they are current.
+ * Writes docs/reference.md from the schema, docs/events.md from the catalogue of events, and docs/metrics.md from the
+ * table of metrics: `npx tsx scripts/write-reference.ts`. Unit tests check that they are current.
  */
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { referenceMarkdown } from "../src/config/docs.ts";
+import { metricsMarkdown } from "../src/control/metrics-docs.ts";
 import { eventsMarkdown } from "../src/log/docs.ts";
 
 const docs = resolve(import.meta.dirname, "../docs");
 writeFileSync(resolve(docs, "reference.md"), referenceMarkdown());
 writeFileSync(resolve(docs, "events.md"), eventsMarkdown());
+writeFileSync(resolve(docs, "metrics.md"), metricsMarkdown());

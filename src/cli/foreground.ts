@@ -59,6 +59,7 @@ export async function runForeground(
       sys,
       clock: systemClock,
       emit: logger.emit,
+      logLosses: () => logger.losses,
       host: {
         uid: process.geteuid?.() ?? 0,
         gid: process.getegid?.() ?? 0,

@@ -2,6 +2,7 @@
 import type { Config, Problem, ServiceConfig } from "../config/config.ts";
 import { formatProblem } from "../config/problem.ts";
 import type { Plan, Status } from "../control/messages.ts";
+import type { Figures } from "../control/metrics.ts";
 import { ensureControlDirectory } from "../control/path.ts";
 import { nodeRights, type RoleRules } from "../control/roles.ts";
 import type { Refusal } from "../control/routes.ts";
@@ -9,6 +10,7 @@ import { type ControlServer, serveControl } from "../control/server.ts";
 import type { DaemonEvent, Emit } from "../log/events.ts";
 import { Feed, tee } from "../log/feed.ts";
 import { isLogged } from "../log/filter.ts";
+import type { LogLosses } from "../log/logger.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import { formatSocketAddress } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
@@ -18,12 +20,14 @@ import { openListener } from "../net/listen.ts";
 import { type Host, lookUpGroup } from "../process/machine.ts";
 import { usualPriority } from "../process/priority.ts";
 import { Processes } from "../process/processes.ts";
+import { measureServices } from "../service/figures.ts";
 import { Notifications } from "../service/notifications.ts";
 import { Service } from "../service/service.ts";
 import { describeService } from "../service/status.ts";
 import { Total, type World } from "../service/world.ts";
 import type { Clock } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { measureProcess } from "./figures.ts";
 import { Operator } from "./operator.ts";
 import {
   type Change,
@@ -40,6 +44,8 @@ export interface DaemonWorld {
   sys: Sys;
   clock: Clock;
   emit: Emit;
+  /** What the log had no room for so far. */
+  logLosses(): LogLosses;
   host: Host;
   pid: number;
   version: string;
@@ -303,6 +309,22 @@ export class Daemon {
         connections: this.#total.count,
       },
       services: this.services.map((service) => describeService(service, clock)),
+    };
+  }
+
+  figures(): Figures {
+    const { sys, version, logLosses } = this.#world;
+    return {
+      daemon: {
+        ...measureProcess(sys),
+        version,
+        generation: this.#generation,
+        startedAtSeconds: this.#startedAt.getTime() / 1000,
+        connections: this.#total.count,
+        mostConnections: this.#total.max,
+        logLosses: logLosses(),
+      },
+      services: measureServices({ sys, diag: this.#diag }, this.services),
     };
   }
 

@@ -9,6 +9,7 @@ import type {
   ServiceDetail,
   Status,
 } from "../control/messages.ts";
+import { formatMetrics } from "../control/metrics.ts";
 import type { Backend, Outcome, Refusal } from "../control/routes.ts";
 import { type Feed, loggedEvent } from "../log/feed.ts";
 import { usageOf } from "../process/usage.ts";
@@ -61,7 +62,7 @@ export class Operator implements Backend {
   }
 
   metrics(): string {
-    return "";
+    return formatMetrics(this.#daemon.figures());
   }
 
   start(name: string): Outcome<Nothing> {

@@ -20,6 +20,8 @@ export interface Entry {
 export interface Destination {
   /** Takes an entry, or drops and counts it. Never throws. */
   write(entry: Entry): void;
+  /** How many entries it has dropped since it exists. */
+  readonly lost: number;
   /** Opens a file again by its name, after it was rotated; nothing for the others. */
   reopen(): void;
   /**

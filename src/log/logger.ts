@@ -38,12 +38,19 @@ export interface LogWorld {
   sockets?: { journal: string; syslog: string };
 }
 
+export interface LogLosses {
+  destination: number;
+  flood: number;
+}
+
 export interface Logger {
   emit: Emit;
   /** An exception that nobody expected: with its stack, for a report. */
   bug(error: unknown): void;
   /** What nobody was there to take when the logger was made; it may come. */
   readonly problem: string | null;
+  /** Lines that were not written: the destination did not take them, or they were a flood and are summarised. */
+  readonly losses: LogLosses;
   /** Closes and opens the file again, after it was rotated. */
   reopen(): void;
   /** Waits until what is buffered has been written, or cannot be. @returns as `close` */
@@ -68,6 +75,7 @@ export function createLogger(world: LogWorld, options: LogOptions): Result<Logge
   const gate = new FloodGate();
   let timer: Timer | null = null;
   let closed = false;
+  let suppressed = 0;
 
   const fitToLog = (event: DaemonEvent) => hidePeers(options.addresses, cleanFields(event, longestText));
   const summarise = () => {
@@ -88,6 +96,7 @@ export function createLogger(world: LogWorld, options: LogOptions): Result<Logge
       if (closed || logLevels.indexOf(level) < least) return;
       const now = clock.now();
       if (!gate.admit(raised, now)) {
+        suppressed += 1;
         // Only while something is held back: a daemon with nothing to do does not wake up.
         if (gate.due !== null) timer ??= clock.after(gate.due - now, summarise);
         return;
@@ -98,6 +107,9 @@ export function createLogger(world: LogWorld, options: LogOptions): Result<Logge
     bug: (error) =>
       destination.write({ level: "error", fields: { err: error }, msg: `internal error: ${error}` }),
     problem,
+    get losses() {
+      return { destination: destination.lost, flood: suppressed };
+    },
     reopen: () => destination.reopen(),
     flush: () => destination.flush(),
     close() {

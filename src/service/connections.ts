@@ -96,6 +96,9 @@ export class Connections {
 
   #sayClosed(connection: Connection, end: ConnectionEnd, durationMs: number): void {
     const { pid, code, signal, bytes, error } = end;
+    const { traffic } = connection;
+    this.#counters.bytesIn += traffic?.bytesIn ?? bytes?.received ?? 0;
+    this.#counters.bytesOut += traffic?.bytesOut ?? bytes?.sent ?? 0;
     this.#world.emit({
       event: "connection.closed",
       service: this.#config.name,
@@ -106,7 +109,7 @@ export class Connections {
       signal,
       duration_ms: durationMs,
       ...(bytes === null ? {} : { bytes_in: bytes.received, bytes_out: bytes.sent }),
-      ...(connection.traffic === null ? {} : describeTraffic(connection.traffic)),
+      ...(traffic === null ? {} : describeTraffic(traffic)),
       ...(error === undefined ? {} : { error }),
     });
   }

@@ -1,5 +1,6 @@
 /** What a service has done since it exists: kept in one place, shown in `status`, by `why` and as metrics. */
 import type { RefusalReason } from "../log/events.ts";
+import { type Histogram, newHistogram } from "../util/histogram.ts";
 
 export interface LastExit {
   pid: number;
@@ -26,7 +27,19 @@ export interface Counters {
   lastWake: Wake | null;
   /** From the last start of a worker until it was ready, in milliseconds. */
   coldStartMs: number | null;
+  /** From the start of each worker until it was ready, in seconds. */
+  coldStarts: Histogram;
+  /** From the start of each handler to its end, in seconds. */
+  handlerDurations: Histogram;
+  /** What clients have sent over connections that have ended, and what they were sent, where that is known. */
+  bytesIn: number;
+  bytesOut: number;
 }
+
+/** A worker in C is ready within milliseconds, a database within minutes. */
+const coldStartBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120];
+/** A handler may have one request, or a session of a day. */
+const durationBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300, 1800, 10_800, 86_400];
 
 export function newCounters(): Counters {
   return {
@@ -37,5 +50,9 @@ export function newCounters(): Counters {
     lastExit: null,
     lastWake: null,
     coldStartMs: null,
+    coldStarts: newHistogram(coldStartBounds),
+    handlerDurations: newHistogram(durationBounds),
+    bytesIn: 0,
+    bytesOut: 0,
   };
 }

@@ -11,6 +11,7 @@ import type { ChildExit } from "../native/sys.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { TcpSample } from "../net/sample.ts";
 import type { Timer } from "../util/clock.ts";
+import { observe } from "../util/histogram.ts";
 import { ok } from "../util/result.ts";
 import { signalName } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
@@ -462,7 +463,9 @@ export class Service {
       started: (_generation, handler, request) => this.#started(handler, request),
       ready: (generation, handler) => {
         if (handler.connection === null) {
-          counters.coldStartMs = Math.round(this.#world.clock.now() - handler.startedAt);
+          const tookMs = this.#world.clock.now() - handler.startedAt;
+          counters.coldStartMs = Math.round(tookMs);
+          observe(counters.coldStarts, tookMs / 1000);
         }
         this.#trial(generation, null);
       },
@@ -523,6 +526,7 @@ export class Service {
     for (const past of this.#past) if (past.handlers.size === 0) this.#past.delete(past);
     this.#world.notifications.remove(handler.pid);
     this.counters.lastExit = { pid, code, signal, at: this.#world.clock.wall() };
+    observe(this.counters.handlerDurations, (this.#world.clock.now() - handler.startedAt) / 1000);
     if (handler.connection !== null) {
       this.connections.closed(handler.connection, { pid, code, signal, bytes: null });
     }

@@ -24,6 +24,8 @@ export class Datagrams implements Destination {
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #dropped = 0;
+  /** All that were ever dropped. */
+  #lost = 0;
   #closed = false;
   readonly #waiting = new Set<() => void>();
 
@@ -57,6 +59,15 @@ export class Datagrams implements Destination {
     if (this.#queue.length > 0 || !this.#send(entry)) this.#keep(entry);
   }
 
+  get lost(): number {
+    return this.#lost;
+  }
+
+  #drop(): void {
+    this.#dropped += 1;
+    this.#lost += 1;
+  }
+
   reopen(): void {}
 
   async flush(): Promise<boolean> {
@@ -88,7 +99,7 @@ export class Datagrams implements Destination {
       this.#dropped = 0;
     switch (this.#transmit(this.#encode(entry))) {
       case "lost":
-        this.#dropped += 1;
+        this.#drop();
         return true;
       case "sent":
         return true;
@@ -114,7 +125,7 @@ export class Datagrams implements Destination {
 
   #keep(entry: Entry): void {
     if (this.#queuedBytes >= mostBufferedBytes) {
-      this.#dropped += 1;
+      this.#drop();
       return;
     }
     const data = this.#encode(entry);
@@ -129,7 +140,7 @@ export class Datagrams implements Destination {
     for (const data of this.#queue) {
       const outcome = this.#transmit(data);
       if (outcome === "full") break;
-      if (outcome === "lost") this.#dropped += 1;
+      if (outcome === "lost") this.#drop();
       taken += 1;
       this.#queuedBytes -= data.length;
     }

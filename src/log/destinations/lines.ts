@@ -69,6 +69,8 @@ export class Lines implements Destination {
   /** The last write has stopped in the middle of a line. */
   #torn = false;
   #dropped = 0;
+  /** All that were ever dropped. */
+  #lost = 0;
   /** What the notice on its way says; it counts again if that one is lost too. */
   #announced = 0;
   #closed = false;
@@ -88,10 +90,19 @@ export class Lines implements Destination {
   }
 
   write(entry: Entry): void {
-    if (this.#closed) return;
-    if (this.#queuedBytes >= mostBufferedBytes) this.#dropped += 1;
+    if (this.#closed) this.#lost += 1;
+    else if (this.#queuedBytes >= mostBufferedBytes) this.#drop(1);
     else this.#queue.push(this.#line(entry));
     this.#next();
+  }
+
+  get lost(): number {
+    return this.#lost;
+  }
+
+  #drop(lines: number): void {
+    this.#dropped += lines;
+    this.#lost += lines;
   }
 
   reopen(): void {
@@ -191,12 +202,14 @@ export class Lines implements Destination {
 
   #lose(chunk: Buffer, offset: number, error: NodeJS.ErrnoException): void {
     const lines = newlinesIn(chunk.subarray(offset));
-    // The notice is no line of its own, but what it stands for.
-    this.#dropped += this.#announced > 0 ? lines - 1 + this.#announced : lines;
+    // The notice is no line of its own, but what it stands for, which has been counted as lost.
+    this.#drop(this.#announced > 0 ? lines - 1 : lines);
+    this.#dropped += this.#announced;
     this.#announced = 0;
     this.#torn = offset > 0 && chunk[offset - 1] !== newline;
     if (error.code === "EPIPE" && this.#target.path === null) {
       // Whoever read stderr has gone, and nobody can take his place.
+      this.#lost += this.#queue.length;
       this.#queue = [];
       this.#queuedBytes = 0;
       this.#closed = true;

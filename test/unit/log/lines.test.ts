@@ -87,6 +87,7 @@ test("a full disk: lines are lost, counted, and told of when there is room", () 
   lines.write(entry("lost"));
   lines.write(entry("kept"));
   expect(text()).toBe(`kept\n${notice(2)}`);
+  expect(lines.lost).toBe(2);
 });
 
 test("a line that was cut off by the end of the disk does not run into the next", () => {
@@ -104,6 +105,7 @@ test("a notice that is lost itself still counts what it stood for", () => {
   expect(text()).toBe("kept\n");
   lines.write(entry("after"));
   expect(text()).toBe(`kept\nafter\n${notice(2)}`);
+  expect(lines.lost).toBe(2);
 });
 
 test("a reader that has stalled: what waits has a limit, the rest is counted", async () => {
@@ -121,6 +123,7 @@ test("a reader that has stalled: what waits has a limit, the rest is counted", a
     .filter((each) => each === line).length;
   expect(kept).toBe(mostBufferedBytes / 1024 + 1);
   expect(text()).toContain(notice(count - kept));
+  expect(lines.lost).toBe(count - kept);
   expect(await lines.flush()).toBe(true);
 });
 
