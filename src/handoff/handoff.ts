@@ -21,6 +21,8 @@ export interface Handoff {
   readable(listener: BoundListener): void;
   /** Whether the handoff itself has `listener` left alone for now (because a handler has it). */
   holds(listener: BoundListener): boolean;
+  /** Whether who waits at the twin of `listener` is to wait until the workers that there are have gone. */
+  holdsTwin(listener: BoundListener): boolean;
   /** Whether `listener` is watched even while nobody new may come in: what is for those who are in comes there too. */
   readsOn(listener: BoundListener): boolean;
   /** Somebody new may come in, perhaps after a while in which nobody might. */
@@ -63,8 +65,10 @@ export const keepsNothing: Pick<
   | "warm"
   | "retire"
   | "surrender"
+  | "holdsTwin"
 > = {
   aged: (handler) => handler.stop("max_lifetime"),
+  holdsTwin: () => false,
   connectionsOf: () => null,
   connections: () => [],
   ready: () => {},

@@ -7,7 +7,7 @@
 import type { BoundListener } from "../net/listen.ts";
 import { isEmptied } from "../net/waiting.ts";
 import type { Timer } from "../util/clock.ts";
-import { closeDoors, openDoors } from "./departure.ts";
+import { chooseQueues, closeDoors, openDoors, waitsAtTwin } from "./departure.ts";
 import { createFrost } from "./frost.ts";
 import {
   endedTooSoon,
@@ -26,6 +26,12 @@ import { createTakings, namesOf, type Waited } from "./takings.ts";
 /** How often the queues are looked at while fewer workers run than may. */
 const sampleMs = 250;
 
+/** How long a connect(2) that went by the old node of a path may take to get into its queue. */
+const settleMs = 20;
+
+/** How often it is looked whether the last one has left, while others wait for the next worker. */
+const drainMs = 250;
+
 interface Worker {
   ref: HandlerRef;
   /** What waited when it was started. */
@@ -42,6 +48,10 @@ export function createListen(host: HandoffHost): Handoff {
   let timer: Timer | null = null;
   /** Who was told to stop because nobody is there, with the door closed: no other is started before they have gone. */
   const leaving = new Set<number>();
+  /** All of them are about to go or are leaving: who waits at a twin is for the next worker. */
+  let departing = false;
+  /** Until it is looked again whether they can. */
+  let look: Timer | null = null;
   /** A start tells its service, which may come back here before the worker is known. */
   let starting = false;
   /** Whether `workers.min` are to run: not after an end that `restart` leaves at that, until the next client. */
@@ -60,11 +70,6 @@ export function createListen(host: HandoffHost): Handoff {
   const isQuiet = () =>
     frost.on ? host.isDeserted(host.listeners()) : host.isQuiet(host.listeners(), refs());
 
-  function readable(): void {
-    if (frost.on) wake();
-    else start();
-  }
-
   /** All workers go on, whoever it is that is there: they share the sockets. */
   function wake(): void {
     frost.thaw();
@@ -73,10 +78,19 @@ export function createListen(host: HandoffHost): Handoff {
     idle?.start();
   }
 
+  /** Where workers run already it is a twin: somebody was on his way to it when the path was turned back. */
+  function readable(): void {
+    if (starting) return;
+    if (workers.size === 0) start();
+    else if (waitsAtTwin(host.sys, host.listeners())) stopAll("idle_timeout");
+    else if (frost.on) wake();
+  }
+
   function start(): void {
     if (starting) return;
     if (frost.on) wake();
     const listeners = host.listeners();
+    const open = workers.size > 0 || chooseQueues(host.sys, listeners);
     const before = takings.look(listeners);
     openDoors(
       host.sys,
@@ -94,14 +108,17 @@ export function createListen(host: HandoffHost): Handoff {
     const worker = { ref: started.value, before, startedAt: host.clock.now(), aged: null };
     workers.set(started.value.pid, worker);
     keeping = true;
+    departing = !open;
     host.rewatch();
     sampleLater();
-    if (workers.size === 1) idle?.start();
+    if (departing) stopLater(drainMs, "idle_timeout");
+    else if (workers.size === 1) idle?.start();
   }
 
   function sampleLater(): void {
     timer?.cancel();
-    const mayGrow = leaving.size === 0 && !frost.on && workers.size > 0 && workers.size < limits.max;
+    const mayGrow =
+      leaving.size === 0 && !departing && !frost.on && workers.size > 0 && workers.size < limits.max;
     timer = mayGrow ? host.clock.after(sampleMs, sample) : null;
   }
 
@@ -136,7 +153,23 @@ export function createListen(host: HandoffHost): Handoff {
   }
 
   function stopAll(reason: string): void {
-    if (!leave(refs(), reason)) wake();
+    if (!leave(refs(), reason)) stay(reason);
+  }
+
+  /** Somebody is there: all go on. If others wait for them to go, they do so as soon as they can. */
+  function stay(reason: string): void {
+    wake();
+    if (departing) {
+      idle?.stop();
+      stopLater(drainMs, reason);
+    } else if (reason === tooOld) {
+      for (const worker of workers.values()) if (worker.aged !== null) aged(worker.ref);
+    }
+  }
+
+  function stopLater(inMs: number, reason: string): void {
+    look?.cancel();
+    look = host.clock.after(inMs, () => stopAll(reason));
   }
 
   /** From now on the listeners are watched again: a knock wakes the workers, also while they are not quite frozen. */
@@ -150,17 +183,24 @@ export function createListen(host: HandoffHost): Handoff {
 
   /** The steps are those of departure.ts. @returns false: somebody is there, and they stay */
   function leave(some: readonly HandlerRef[], reason: string): boolean {
-    closeDoors(host.sys, host.listeners());
-    if (!isQuiet()) {
-      if (leaving.size === 0) openDoors(host.sys, host.listeners());
+    const all = some.length === workers.size;
+    const turned = closeDoors(host.sys, host.listeners(), all);
+    if (!some.every(({ wasReady }) => wasReady) || !isQuiet()) {
+      if (leaving.size === 0) departing = !openDoors(host.sys, host.listeners());
       return false;
     }
     timer?.cancel();
-    if (some.length === workers.size) idle?.stop();
-    for (const ref of some) {
-      leaving.add(ref.pid);
-      frost.leave(ref);
-      ref.stop(reason);
+    if (all) {
+      idle?.stop();
+      departing = true;
+    }
+    if (turned) stopLater(settleMs, reason);
+    else {
+      for (const ref of some) {
+        leaving.add(ref.pid);
+        frost.leave(ref);
+        ref.stop(reason);
+      }
     }
     host.rewatch();
     return true;
@@ -169,6 +209,7 @@ export function createListen(host: HandoffHost): Handoff {
   /** The others go on, and a new one is started as it is for any that has ended. */
   function aged(ref: HandlerRef): void {
     const worker = workers.get(ref.pid);
+    worker?.aged?.();
     if (worker !== undefined) worker.aged = awaitLeave(host, ref, () => isQuiet() && leave([ref], tooOld));
   }
 
@@ -189,7 +230,9 @@ export function createListen(host: HandoffHost): Handoff {
     const taken = takings.taken(worker.before, host.listeners());
     for (const listener of host.listeners()) host.repair(listener);
     if (wasReady && !left) host.ended(taken ? null : "the worker took nothing from its sockets");
-    if (left) openDoors(host.sys, host.listeners());
+    if (left || departing) openDoors(host.sys, host.listeners());
+    look?.cancel();
+    departing = false;
     keeping = restart === "always" || (restart === "on-failure" && failed) || worker.aged !== null;
     host.rewatch();
     keepWarm();
@@ -219,6 +262,7 @@ export function createListen(host: HandoffHost): Handoff {
     },
     resume: keepWarm,
     holds: () => workers.size > 0 && !frost.on,
+    holdsTwin: () => departing,
     gone,
     aged,
   };

@@ -70,6 +70,7 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
       if (host.isStopped()) entrance.close();
       relay.closing(listener);
     },
+    holdsTwin: () => false,
     gone(handler, failed) {
       idle?.remove(handler.pid);
       disconnects?.remove(handler.pid);

@@ -166,6 +166,7 @@ export class Generation {
 
   /** What cannot be put right makes the listener useless to the next handler: it is bound anew. */
   #repair(listener: BoundListener): void {
+    this.#owner.listeners.renew(listener);
     const { failures } = repairListener(this.#world.sys, listener);
     const [first] = failures;
     if (first === undefined) return;

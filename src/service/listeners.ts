@@ -3,12 +3,13 @@
  * serves), watches or leaves alone, closes. The only owner of their descriptors.
  */
 import type { ListenerConfig } from "../config/config.ts";
-import type { Watch } from "../native/sys.ts";
+import type { Fd, Watch } from "../native/sys.ts";
 import { DISCONNECT, READABLE } from "../native/sys.ts";
 import { formatEndpoint } from "../net/address.ts";
 import { adjustListener } from "../net/adjust.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
 import { type BoundListener, closeListener, openListener } from "../net/listen.ts";
+import { addTwin, dropForTwin, swapTwins } from "../net/twin.ts";
 import type { Timer } from "../util/clock.ts";
 import { retryWaitMs } from "./limits.ts";
 import type { World } from "./world.ts";
@@ -24,10 +25,14 @@ export interface MissingListener {
 
 export interface ListenerEvents {
   bound(listener: BoundListener, recovered: boolean): void;
+  /** One of its two sockets was replaced; it has never ceased to listen. */
+  renewed(listener: BoundListener): void;
   missing(missing: MissingListener, again: boolean): void;
   readable(listener: BoundListener): void;
   /** A handler has it for itself at the moment, so that it is not watched. */
   isHeld(listener: BoundListener): boolean;
+  /** Who waits at its twin waits for the next worker: that is not watched then. */
+  isTwinHeld(listener: BoundListener): boolean;
   /** It is watched even while the others are left alone. */
   isReadOn(listener: BoundListener): boolean;
   /** It is about to be closed. */
@@ -35,8 +40,9 @@ export interface ListenerEvents {
 }
 
 interface Socket {
-  listener: BoundListener;
-  watch: Watch;
+  readonly listener: BoundListener;
+  /** Of its descriptor and of its twin's. */
+  readonly watches: Map<Fd, Watch>;
 }
 
 /** One entry of `listen`: bound as one or more sockets (a name may have several addresses), or waiting for a retry. */
@@ -55,12 +61,20 @@ export class Listeners {
   readonly #world: World;
   readonly #events: ListenerEvents;
   #slots: Slot[];
+  readonly #twins: () => boolean;
   #watching = false;
   /** Raised by `close`, so that a bind that was under way then is closed when it is done. */
   #generation = 0;
 
-  constructor(world: World, declared: readonly ListenerConfig[], events: ListenerEvents) {
+  /** @param twins whether Unix sockets that are bound get a twin (`net/twin.ts`) */
+  constructor(
+    world: World,
+    declared: readonly ListenerConfig[],
+    twins: () => boolean,
+    events: ListenerEvents,
+  ) {
     this.#world = world;
+    this.#twins = twins;
     this.#events = events;
     this.#slots = declared.map(newSlot);
   }
@@ -154,9 +168,9 @@ export class Listeners {
   #handOver(slot: Slot): InheritedSocket[] {
     const { kind } = slot.declared.endpoint;
     if (kind !== "tcp" && kind !== "udp") return [];
-    return slot.sockets.splice(0).map(({ listener, watch }) => {
+    return slot.sockets.splice(0).map(({ listener, watches }) => {
       this.#events.closing(listener);
-      watch.close();
+      for (const watch of watches.values()) watch.close();
       const { fd, kind, address, settings } = listener;
       return {
         fd,
@@ -189,19 +203,49 @@ export class Listeners {
     }
   }
 
+  /**
+   * Replaces one of two twins that a handler has shut down. Who waits at the other is not lost.
+   * @returns whether the listener has a twin that is of use
+   */
+  renew(listener: BoundListener): boolean {
+    const { sys } = this.#world;
+    const isShut = (fd: Fd) => (sys.poll(fd) & DISCONNECT) !== 0;
+    const slot = this.#slotOf(listener);
+    const socket = slot?.sockets.find((one) => one.listener === listener);
+    const { fd, twin } = listener;
+    if (slot === undefined || socket === undefined || twin === null) return false;
+    if (isShut(fd) && isShut(twin.fd)) return false;
+    if (!isShut(fd) && !isShut(twin.fd)) return true;
+    const shut = isShut(fd) ? fd : twin.fd;
+    if (shut === twin.fd) swapTwins(listener);
+    socket.watches.get(shut)?.close();
+    socket.watches.delete(shut);
+    dropForTwin(sys, listener);
+    // Without one it serves all the same.
+    addTwin(sys, listener, slot.declared.options);
+    this.#observe(socket);
+    this.#events.renewed(listener);
+    return true;
+  }
+
   /** A listener that is of no use any more is closed and bound anew, as if it had never been. */
   reopen(listener: BoundListener, reason: string): void {
-    const slot = this.#slots.find(({ sockets }) => sockets.some((socket) => socket.listener === listener));
+    const slot = this.#slotOf(listener);
     if (slot === undefined) return;
     this.#release(slot);
     // At once: in the meantime clients are refused.
     this.#retry(slot, listener.canonical, reason, this.#generation, 0);
   }
 
+  #slotOf(listener: BoundListener): Slot | undefined {
+    return this.#slots.find(({ sockets }) => sockets.some((socket) => socket.listener === listener));
+  }
+
   async #bind(slot: Slot, generation: number): Promise<void> {
     const { sys, inherited } = this.#world;
+    const twins = this.#twins();
     slot.isBinding = true;
-    const outcome = await openListener(sys, slot.pinned ?? slot.declared, { inherited });
+    const outcome = await openListener(sys, slot.pinned ?? slot.declared, { inherited, twins });
     slot.isBinding = false;
     if (generation !== this.#generation) {
       if (outcome.ok) for (const listener of outcome.value) closeListener(this.#world.sys, listener);
@@ -216,19 +260,30 @@ export class Listeners {
     slot.missing = null;
     slot.pinned = pin(slot.declared, outcome.value[0]);
     for (const listener of outcome.value) {
-      const watch = this.#world.sys.watch(listener.fd, (events) => this.#ready(listener, events));
-      const socket = { listener, watch };
+      const socket = { listener, watches: new Map<Fd, Watch>() };
       slot.sockets.push(socket);
-      this.#apply(socket);
+      this.#observe(socket);
       this.#events.bound(listener, recovered);
     }
   }
 
+  /** Watches its descriptors from now on, as far as they are to be. */
+  #observe(socket: Socket): void {
+    const { listener, watches } = socket;
+    for (const fd of descriptorsOf(listener)) {
+      if (watches.has(fd)) continue;
+      watches.set(
+        fd,
+        this.#world.sys.watch(fd, (events) => this.#ready(listener, events)),
+      );
+    }
+    this.#apply(socket);
+  }
+
   /** No socket here has another end that could hang up: a handler that shared it has shut it down for all. */
   #ready(listener: BoundListener, events: number): void {
-    if ((events & DISCONNECT) !== 0 && listener.kind !== "fifo") {
-      this.reopen(listener, "a handler has shut it down");
-    } else this.#events.readable(listener);
+    if ((events & DISCONNECT) === 0 || listener.kind === "fifo") this.#events.readable(listener);
+    else if (!this.renew(listener)) this.reopen(listener, "a handler has shut it down");
   }
 
   #retry(slot: Slot, address: string, reason: string, generation: number, inMs?: number): void {
@@ -247,19 +302,29 @@ export class Listeners {
     slot.timer?.cancel();
     slot.timer = null;
     slot.missing = null;
-    for (const { listener, watch } of slot.sockets) {
+    for (const { listener, watches } of slot.sockets) {
       this.#events.closing(listener);
-      watch.close();
+      for (const watch of watches.values()) watch.close();
       closeListener(this.#world.sys, listener);
     }
     slot.sockets = [];
   }
 
-  #apply({ listener, watch }: Socket): void {
-    const wanted = this.#watching ? !this.#events.isHeld(listener) : this.#events.isReadOn(listener);
-    if (wanted) watch.start(READABLE | DISCONNECT);
-    else watch.stop();
+  #apply({ listener, watches }: Socket): void {
+    for (const [fd, watch] of watches) {
+      if (this.#isWanted(listener, fd)) watch.start(READABLE | DISCONNECT);
+      else watch.stop();
+    }
   }
+
+  #isWanted(listener: BoundListener, fd: Fd): boolean {
+    if (fd !== listener.fd) return this.#watching && !this.#events.isTwinHeld(listener);
+    return this.#watching ? !this.#events.isHeld(listener) : this.#events.isReadOn(listener);
+  }
+}
+
+function descriptorsOf({ fd, twin }: BoundListener): Fd[] {
+  return twin === null ? [fd] : [fd, twin.fd];
 }
 
 function newSlot(declared: ListenerConfig): Slot {

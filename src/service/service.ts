@@ -67,11 +67,13 @@ export class Service {
     this.#world = world;
     this.traces = new Traces(world);
     this.connections = new Connections(world, config, this.counters);
-    this.listeners = new Listeners(world, config.listeners, {
+    this.listeners = new Listeners(world, config.listeners, () => this.config.handoff === "listen", {
       bound: (listener, recovered) => this.#bound(listener, recovered),
+      renewed: (listener) => this.#listening(listener),
       missing: (missing, again) => this.#missing(missing, again),
       readable: (listener) => this.#readable(listener),
       isHeld: (listener) => this.#isHeld(listener),
+      isTwinHeld: (listener) => this.#isTwinHeld(listener),
       isReadOn: (listener) => this.#current.handoff.readsOn(listener),
       closing: (listener) => {
         for (const { handoff } of this.#generations()) handoff.closing(listener);
@@ -274,7 +276,11 @@ export class Service {
     const open = old.handlers.size > 0 ? (this.openConnections() ?? 0) : 0;
     old.stopHandlers("it is replaced");
     while (old.handlers.size > 0) await this.#pauseForDrain();
-    openDoors(sys, acceptors);
+    // One may have been bound anew meanwhile.
+    openDoors(
+      sys,
+      acceptors.filter((listener) => this.listeners.bound.includes(listener)),
+    );
     this.#leaving.delete(old);
     return open;
   }
@@ -306,6 +312,10 @@ export class Service {
 
   #isHeld(listener: BoundListener): boolean {
     return this.#leaving.has(this.#current) || this.#current.handoff.holds(listener);
+  }
+
+  #isTwinHeld(listener: BoundListener): boolean {
+    return this.#leaving.size > 0 || this.#generations().some(({ handoff }) => handoff.holdsTwin(listener));
   }
 
   /** The end of the daemon, after `stop`: what leftovers of handlers may still write to stderr is not read any more. */
@@ -416,10 +426,13 @@ export class Service {
 
   #bound(listener: BoundListener, recovered: boolean): void {
     const { name: service } = this.config;
-    const { canonical: address, backlog } = listener;
-    this.#world.emit({ event: "service.listening", service, address, backlog });
-    if (recovered) this.#world.emit({ event: "service.recovered", service, address });
+    this.#listening(listener);
+    if (recovered) this.#world.emit({ event: "service.recovered", service, address: listener.canonical });
     this.#dispatch({ type: "bound", handlers: this.handlers.size });
+  }
+
+  #listening({ canonical: address, backlog }: BoundListener): void {
+    this.#world.emit({ event: "service.listening", service: this.config.name, address, backlog });
   }
 
   #missing({ address, reason, retryAt }: MissingListener, again: boolean): void {

@@ -8,9 +8,16 @@ import { countConnections, sampleConnections } from "../net/diag.ts";
 import { takesConnections } from "../net/kind.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { isQuiet, type TcpSample } from "../net/sample.ts";
+import { twinOf } from "../net/twin.ts";
 import { takesDatagrams, waitingAt } from "../net/waiting.ts";
 import { contextSwitches } from "../process/activity.ts";
 import type { World } from "./world.ts";
+
+/** Who waits for the next worker is connected as well. */
+function twinsOf(listener: BoundListener): BoundListener[] {
+  const twin = twinOf(listener);
+  return twin === null ? [] : [twin];
+}
 
 export class Traces {
   readonly #world: Pick<World, "sys" | "diag">;
@@ -24,7 +31,9 @@ export class Traces {
   /** Open and queued connections; `null` if nobody can tell. */
   count(listeners: readonly BoundListener[]): number | null {
     const { sys, diag } = this.#world;
-    const streams = listeners.filter(({ kind }) => kind !== "fifo" && takesConnections(kind));
+    const streams = listeners
+      .filter(({ kind }) => kind !== "fifo" && takesConnections(kind))
+      .flatMap((listener) => [listener, ...twinsOf(listener)]);
     if (streams.length === 0) return null;
     const counts = countConnections(sys, diag, streams);
     return counts.ok ? counts.value.reduce((sum, { held, queued }) => sum + held + queued, 0) : null;

@@ -10,6 +10,8 @@ const listener = {
   fd: 3,
   name: "it",
   address: { family: "unix", path: "/x" },
+  node: null,
+  twin: null,
 } as BoundListener;
 
 function setUp(create: (host: HandoffHost) => Handoff) {
