@@ -1,7 +1,7 @@
 /** What a new configuration changes: pure, service by service, by name. */
 import type { Config, DaemonConfig, ServiceConfig } from "../config/config.ts";
 import { encodeConfig, encodeService } from "../config/encode.ts";
-import type { Applied } from "../service/service.ts";
+import type { Applied } from "../service/generations.ts";
 
 export interface ServiceChange {
   config: ServiceConfig;

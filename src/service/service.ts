@@ -5,37 +5,25 @@
  */
 import { type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
-import { closeDoors, openDoors } from "../handoff/departure.ts";
+import { closeDoors } from "../handoff/departure.ts";
 import { type Connection, endedTooSoon, type HandlerRef, type LaunchRequest } from "../handoff/handoff.ts";
 import type { ChildExit } from "../native/sys.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { TcpSample } from "../net/sample.ts";
 import type { Timer } from "../util/clock.ts";
 import { observe } from "../util/histogram.ts";
-import { ok } from "../util/result.ts";
 import { signalName } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
 import { Connections } from "./connections.ts";
 import { type Counters, newCounters } from "./counters.ts";
-import { Generation, type GenerationOwner } from "./generation.ts";
+import type { Generation, GenerationOwner } from "./generation.ts";
+import { type Applied, Generations } from "./generations.ts";
 import type { Handler } from "./handler.ts";
 import { retryWaitMs } from "./limits.ts";
 import { Listeners, type MissingListener } from "./listeners.ts";
 import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.ts";
 import { Traces } from "./traces.ts";
 import type { World } from "./world.ts";
-
-/** How often it is looked whether those who are with handlers that accept by themselves have gone. */
-const drainSampleMs = 250;
-
-/** What came of another configuration. */
-export interface Applied {
-  workers: "kept" | "replaced";
-  /** Why the old one is still in force. */
-  failure: string | null;
-  /** Connections that were still open after `drain_timeout`. */
-  ended: number;
-}
 
 const keptWorkers: Applied = { workers: "kept", failure: null, ended: 0 };
 
@@ -46,15 +34,7 @@ export class Service {
   readonly connections: Connections;
   readonly #world: World;
   readonly traces: Traces;
-  readonly #owner: GenerationOwner;
-  /** Who gets newcomers. */
-  #current: Generation;
-  /** Those that a reload has replaced, as long as they have handlers. */
-  readonly #past = new Set<Generation>();
-  /** Those whose workers go, so that no other is to come. */
-  readonly #leaving = new Set<Generation>();
-  /** Told what becomes of the first worker of a generation that is to be the next. */
-  #onTrial: { generation: Generation; settle: (failure: string | null) => void } | null = null;
+  readonly #generations: Generations;
   #state: ServiceState = { name: "stopped" };
   /** Ends `limited`, `failed` and `paused` at their `until`. */
   #timer: Timer | null = null;
@@ -76,15 +56,16 @@ export class Service {
       isTwinHeld: (listener) => this.#isTwinHeld(listener),
       isReadOn: (listener) => this.#current.handoff.readsOn(listener),
       closing: (listener) => {
-        for (const { handoff } of this.#generations()) handoff.closing(listener);
+        for (const { handoff } of this.#generations.all) handoff.closing(listener);
       },
     });
-    this.#owner = this.#newOwner();
-    this.#current = this.#newGeneration(config, null);
+    this.#generations = new Generations(world, config, this.#newOwner(), () => {
+      if (this.#isWatching()) this.#current.handoff.resume();
+    });
   }
 
-  #generations(): Generation[] {
-    return [this.#current, ...this.#past];
+  get #current(): Generation {
+    return this.#generations.current;
   }
 
   get config(): ServiceConfig {
@@ -97,8 +78,7 @@ export class Service {
   }
 
   connectionsOf(handler: Handler): number | null {
-    const generation = this.#generations().find(({ handlers }) => handlers.has(handler));
-    return generation?.handoff.connectionsOf(handler) ?? null;
+    return this.#generations.of(handler)?.handoff.connectionsOf(handler) ?? null;
   }
 
   /** Open connections: as tinetd knows them where it accepts, else as the kernel counts them; `null` if it cannot. */
@@ -111,7 +91,7 @@ export class Service {
     for (const handler of this.handlers.values()) {
       if (handler.connection !== null) yield [handler.connection, handler];
     }
-    for (const { handoff } of this.#generations()) yield* handoff.connections();
+    for (const { handoff } of this.#generations.all) yield* handoff.connections();
   }
 
   /**
@@ -165,7 +145,8 @@ export class Service {
   /** Handlers that accept: they are told to stop once nobody is there, and nobody new can come to them. */
   async #drainAcceptors(): Promise<void> {
     closeDoors(this.#world.sys, this.listeners.bound);
-    while (this.handlers.size > 0 && !this.#isLeft(this.#current)) await this.#pauseForDrain();
+    while (this.handlers.size > 0 && !this.#generations.isLeft(this.#current))
+      await this.#generations.pause();
   }
 
   #stopHandlers(reason: string): void {
@@ -187,117 +168,13 @@ export class Service {
    */
   async apply(config: ServiceConfig, replaces: boolean): Promise<Applied> {
     const isStopped = this.#state.name === "stopped";
-    const applied = replaces ? await this.#succeed(config, isStopped) : keptWorkers;
+    const applied = replaces ? await this.#generations.succeed(config, isStopped) : keptWorkers;
     if (applied.failure !== null) return applied;
     this.#current.config = config;
     this.connections.configure(config);
     await this.listeners.reconfigure(config.listeners, !isStopped);
     this.#tryAgain();
     return applied;
-  }
-
-  async #succeed(config: ServiceConfig, isStopped: boolean): Promise<Applied> {
-    const old = this.#current;
-    const next = this.#newGeneration(config, old);
-    const prepared = isStopped ? ok(null) : next.launcher.prepare();
-    if (!prepared.ok) {
-      const reason = prepared.error.map(({ key, message }) => `${key}: ${message}`).join("; ");
-      return { workers: "kept", failure: reason, ended: 0 };
-    }
-    const runs = [...old.handlers].some(({ connection, isStopping }) => connection === null && !isStopping);
-    if (!runs) {
-      this.#switchTo(next);
-      return { workers: "replaced", failure: null, ended: 0 };
-    }
-    if (config.replace === "overlap" && config.handoff === old.config.handoff) {
-      const failure = await this.#tryOut(next);
-      if (failure !== null) {
-        next.stopHandlers("it was to replace others and is not ready");
-        next.launcher.retire();
-        return { workers: "kept", failure, ended: 0 };
-      }
-      this.#switchTo(next);
-      return { workers: "replaced", failure: null, ended: await this.#waitOut(old) };
-    }
-    const ended = await this.#sendAway(old);
-    this.#switchTo(next);
-    return { workers: "replaced", failure: null, ended };
-  }
-
-  /** Starts one worker of a generation that nobody comes to yet. @returns why it is of no use */
-  async #tryOut(generation: Generation): Promise<string | null> {
-    const outcome = new Promise<string | null>((settle) => {
-      this.#onTrial = { generation, settle };
-    });
-    generation.handoff.warm();
-    if (generation.handlers.size === 0)
-      this.#trial(generation, generation.starts.lastFailure ?? "it did not start");
-    const failure = await outcome;
-    this.#onTrial = null;
-    return failure;
-  }
-
-  #trial(generation: Generation, failure: string | null): void {
-    if (this.#onTrial?.generation === generation) this.#onTrial.settle(failure);
-  }
-
-  #switchTo(next: Generation): void {
-    const old = this.#current;
-    this.#current = next;
-    if (old.handlers.size > 0) this.#past.add(old);
-    next.handoff.receive(old.handoff.surrender());
-    old.launcher.retire();
-    this.listeners.rewatch();
-    if (this.#isWatching()) next.handoff.resume();
-    old.handoff.retire();
-  }
-
-  /** Workers that are not given anything new end with their last connection. @returns how many had to be ended */
-  async #waitOut(old: Generation): Promise<number> {
-    const isLate = this.#deadline(old.config.drainTimeout);
-    while (old.handlers.size > 0 && !isLate()) await this.#pauseForDrain();
-    const open = [...old.handlers].reduce(
-      (sum, handler) => sum + (handler.isStopping ? 0 : (old.handoff.connectionsOf(handler) ?? 0)),
-      0,
-    );
-    old.stopHandlers("drain_timeout");
-    return open;
-  }
-
-  /** Workers are told to stop once nobody is with them, and nobody comes meanwhile. @returns how many were left */
-  async #sendAway(old: Generation): Promise<number> {
-    const { sys } = this.#world;
-    this.#leaving.add(old);
-    this.listeners.rewatch();
-    const acceptors = old.handoff.accepts ? [] : this.listeners.bound;
-    closeDoors(sys, acceptors);
-    const isLate = this.#deadline(old.config.drainTimeout);
-    while (old.handlers.size > 0 && !this.#isLeft(old) && !isLate()) await this.#pauseForDrain();
-    const open = old.handlers.size > 0 ? (this.openConnections() ?? 0) : 0;
-    old.stopHandlers("it is replaced");
-    while (old.handlers.size > 0) await this.#pauseForDrain();
-    // One may have been bound anew meanwhile.
-    openDoors(
-      sys,
-      acceptors.filter((listener) => this.listeners.bound.includes(listener)),
-    );
-    this.#leaving.delete(old);
-    return open;
-  }
-
-  /** Nobody is with its workers any more. */
-  #isLeft(generation: Generation): boolean {
-    if (generation.handoff.accepts) return this.connections.open === 0;
-    return this.traces.isQuiet(this.listeners.bound, [...generation.handlers]);
-  }
-
-  #deadline(timeoutMs: number | null): () => boolean {
-    const end = timeoutMs === null ? Number.POSITIVE_INFINITY : this.#world.clock.now() + timeoutMs;
-    return () => this.#world.clock.now() >= end;
-  }
-
-  #pauseForDrain(): Promise<void> {
-    return new Promise((resolve) => this.#world.clock.after(drainSampleMs, resolve));
   }
 
   /** What kept it from serving may not hold any more under the present configuration. */
@@ -311,11 +188,14 @@ export class Service {
   }
 
   #isHeld(listener: BoundListener): boolean {
-    return this.#leaving.has(this.#current) || this.#current.handoff.holds(listener);
+    return this.#generations.isLeaving(this.#current) || this.#current.handoff.holds(listener);
   }
 
   #isTwinHeld(listener: BoundListener): boolean {
-    return this.#leaving.size > 0 || this.#generations().some(({ handoff }) => handoff.holdsTwin(listener));
+    return (
+      this.#generations.isHandingOver ||
+      this.#generations.all.some(({ handoff }) => handoff.holdsTwin(listener))
+    );
   }
 
   /** The end of the daemon, after `stop`: what leftovers of handlers may still write to stderr is not read any more. */
@@ -454,10 +334,6 @@ export class Service {
 
   // -- its generations ----------------------------------------------------------------------------------------------
 
-  #newGeneration(config: ServiceConfig, previous: Generation | null): Generation {
-    return new Generation(this.#world, config, this.#owner, previous);
-  }
-
   #newOwner(): GenerationOwner {
     const { listeners, connections, traces, counters } = this;
     return {
@@ -468,7 +344,7 @@ export class Service {
       mayGoOn: (generation) => generation === this.#current && this.#isWatching(),
       mayStart: (generation) => {
         const { name } = this.#state;
-        return name !== "stopped" && name !== "failed" && !this.#leaving.has(generation);
+        return name !== "stopped" && name !== "failed" && !this.#generations.isLeaving(generation);
       },
       isStopped: () => this.#state.name === "stopped",
       released: (then) => this.#released(then),
@@ -480,17 +356,17 @@ export class Service {
           counters.coldStartMs = Math.round(tookMs);
           observe(counters.coldStarts, tookMs / 1000);
         }
-        this.#trial(generation, null);
+        this.#generations.judged(generation, null);
       },
       gone: (generation, handler, exit) => {
         this.#gone(handler, exit);
-        this.#trial(generation, endedTooSoon);
+        this.#generations.judged(generation, endedTooSoon);
       },
       connectionOpened: () => this.#checkLimit(),
       connectionGone: () => this.#connectionGone(),
       backOff: (generation, reason, until) => {
         if (generation === this.#current) this.#dispatch({ type: "back-off", reason, until });
-        else this.#trial(generation, reason);
+        else this.#generations.judged(generation, reason);
       },
       short: (until) => this.#dispatch({ type: "full", reason: "descriptors", until }),
     };
@@ -536,7 +412,7 @@ export class Service {
     const { pid, code } = exit;
     const signal = exit.signal === null ? null : signalName(exit.signal);
     this.handlers.delete(handler.pid);
-    for (const past of this.#past) if (past.handlers.size === 0) this.#past.delete(past);
+    this.#generations.forgetEmpty();
     this.#world.notifications.remove(handler.pid);
     this.counters.lastExit = { pid, code, signal, at: this.#world.clock.wall() };
     observe(this.counters.handlerDurations, (this.#world.clock.now() - handler.startedAt) / 1000);

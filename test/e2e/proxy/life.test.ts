@@ -278,7 +278,9 @@ test("a reload that changes the command lets connections end, and who comes mean
   const pid = Number(await first.command("pid"));
   const text = readFileSync(rig.configPath, "utf8");
   writeFileSync(rig.configPath, text.replace('upstream = "', 'environment = { A = "b" }\nupstream = "'));
-  rig.signal("SIGHUP");
+  const reloaded = call(rig, "POST", "/v1/reload");
+  // Answered after the reload has begun: from now on nobody comes to the old daemon.
+  await rig.status();
   const next = await connect(port);
   const answer = next.command("pid");
   expect(await first.command("still here")).toBe("still here");
@@ -286,7 +288,7 @@ test("a reload that changes the command lets connections end, and who comes mean
   await first.rest();
   await rig.event("handler.stopping", { pid, reason: "it is replaced" });
   expect(Number(await answer)).not.toBe(pid);
-  await rig.event("daemon.reload");
+  expect((await reloaded).code).toBe(200);
   expect(await statusOf(rig)).toMatchObject({ connections: 1, refused: {}, spawned: 2 });
 });
 
