@@ -2,6 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { call } from "../control/tools.ts";
 import { descriptorsAreBack, statusOf } from "../core/tools.ts";
 import { ask, connect, readAll } from "../rig/client.ts";
 import { getJson } from "../rig/control.ts";
