@@ -20,7 +20,6 @@ export interface Availability {
 /** What is missing today, each by the part of the work that it comes with. */
 export const notAvailable: Availability = {
   daemon: {
-    operating: ["http"],
     admission: ["never_ban"],
   },
   service: {

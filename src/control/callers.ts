@@ -1,6 +1,6 @@
 /**
- * Accepting callers at the control socket. We accept by ourselves, so that who calls is known from the socket before a
- * byte is read; strangers are closed at once and hold nothing.
+ * Accepting callers at the control socket, or at the TCP listener. We accept by ourselves, so that who calls is known
+ * from the socket before a byte is read; strangers are closed at once and hold nothing.
  */
 import { Socket } from "node:net";
 import { type Fd, isSystemError, READABLE, type Sys } from "../native/sys.ts";
@@ -9,26 +9,34 @@ import type { BoundListener } from "../net/listen.ts";
 import type { Clock } from "../util/clock.ts";
 import { type Caller, type Role, type RoleRules, roleOf } from "./roles.ts";
 
-/** More callers than this at once wait in the backlog of the socket. */
-const mostCallers = 64;
-/** A caller who has not sent a whole request by then is in the way of the next. */
-const requestTimeoutMs = 5_000;
 const noRoomPauseMs = 100;
 /** NGROUPS_MAX gids of 4 bytes (credentials(7)). */
 const mostGroupBytes = 65_536 * 4;
+
+/** What callers may hold. */
+export interface CallerLimits {
+  /** More at once wait in the backlog of the socket. */
+  count: number;
+  /** One who has not sent a whole request by then is in the way of the next. */
+  requestMs: number;
+  /** How long one may take to get his answer; `null`: as long as he likes. */
+  answerMs: number | null;
+}
 
 export interface CallerWorld {
   sys: Sys;
   clock: Clock;
   /** Runs the action once more with reserved descriptors, when none was left. */
   lend<T>(action: () => T): T;
-  rules: RoleRules;
+  /** Of who is at the other end of the descriptor; `null`: nobody that we know. */
+  roleOf(fd: Fd): Role | null;
+  limits: CallerLimits;
 }
 
 export interface Call {
   socket: Socket;
   role: Role;
-  /** A whole request has come: the caller may take his time with the answer. */
+  /** A whole request has come: from now on the answer's time counts. */
   asked(): void;
 }
 
@@ -45,7 +53,7 @@ export function acceptCallers(
   listener: BoundListener,
   onCall: (call: Call) => void,
 ): Callers {
-  const { sys, clock, rules } = world;
+  const { sys, clock, limits } = world;
   const callers = new Set<Socket>();
   let stopped = false;
   const watch = sys.watch(listener.fd, acceptAll);
@@ -56,10 +64,10 @@ export function acceptCallers(
   }
 
   function acceptAll(): void {
-    while (callers.size < mostCallers) {
+    while (callers.size < limits.count) {
       const fd = acceptOne();
       if (fd === null) return;
-      const role = roleOf(callerOf(sys, fd), rules);
+      const role = world.roleOf(fd);
       if (role === null) sys.close(fd);
       else welcome(fd, role);
     }
@@ -89,7 +97,8 @@ export function acceptCallers(
 
   function welcome(fd: Fd, role: Role): void {
     const socket = new Socket({ fd, readable: true, writable: true });
-    const deadline = clock.after(requestTimeoutMs, () => socket.destroy());
+    const within = (ms: number) => clock.after(ms, () => socket.destroy());
+    let deadline = within(limits.requestMs);
     callers.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => {
@@ -97,7 +106,11 @@ export function acceptCallers(
       callers.delete(socket);
       resume();
     });
-    onCall({ socket, role, asked: () => deadline.cancel() });
+    const asked = () => {
+      deadline.cancel();
+      if (limits.answerMs !== null) deadline = within(limits.answerMs);
+    };
+    onCall({ socket, role, asked });
   }
 
   return {
@@ -109,6 +122,11 @@ export function acceptCallers(
       for (const socket of callers) socket.destroy();
     },
   };
+}
+
+/** At a Unix socket the kernel says who has connected. */
+export function roleByCredentials(sys: Sys, rules: RoleRules): (fd: Fd) => Role | null {
+  return (fd) => roleOf(callerOf(sys, fd), rules);
 }
 
 function callerOf(sys: Sys, fd: Fd): Caller {

@@ -10,6 +10,15 @@ export type Match =
 
 const all: readonly (Route | PlainRoute)[] = [...Object.values(routes), ...Object.values(plainRoutes)];
 
+/** The parts of a request's target in origin form (RFC 9112, 3.2.1); `null` for every other form. */
+export function splitTarget(target: string): { path: string; query: URLSearchParams } | null {
+  if (!target.startsWith("/")) return null;
+  const mark = target.indexOf("?");
+  return mark < 0
+    ? { path: target, query: new URLSearchParams() }
+    : { path: target.slice(0, mark), query: new URLSearchParams(target.slice(mark + 1)) };
+}
+
 /** @param path without the query; parameters in it are percent-encoded */
 export function matchRoute(method: string, path: string): Match {
   const there = all.flatMap((route) => {

@@ -1,7 +1,15 @@
-/** Who may do what over the control socket: pure, from what the kernel says of the caller. */
+/** Who may do what: pure, from what the kernel says of the caller. */
 
-/** `operate`: everything. `read`: GET. */
-export type Role = "operate" | "read";
+/**
+ * Each may do what those before it may. `watch`: see how things are, but not who is connected nor how it is configured;
+ * that is for whoever reaches the TCP listener. `read`: GET. `operate`: everything.
+ */
+const roles = ["watch", "read", "operate"] as const;
+export type Role = (typeof roles)[number];
+
+export function mayCall(role: Role, needed: Role): boolean {
+  return roles.indexOf(role) >= roles.indexOf(needed);
+}
 
 /** A caller's credentials as they were when it connected (SO_PEERCRED, SO_PEERGROUPS; socket(7)). */
 export interface Caller {

@@ -68,7 +68,7 @@ export interface PlainRoute {
   path: string;
   role: Role;
   summary: string;
-  type: "text/plain; version=0.0.4; charset=utf-8" | "text/event-stream";
+  type: "text/plain; version=0.0.4; charset=utf-8" | "text/html; charset=utf-8" | "text/event-stream";
 }
 
 type Row<I extends messages.Schema, A extends messages.Schema> = Omit<Route<I, A>, "method" | "role">;
@@ -90,6 +90,11 @@ function get<I extends messages.Schema, A extends messages.Schema>(...args: Args
   return { method: "GET", role: "read", ...row(...args) };
 }
 
+/** What is told to whoever reaches the TCP listener too. */
+function watch<I extends messages.Schema, A extends messages.Schema>(...args: Args<I, A>): Route<I, A> {
+  return { ...get(...args), role: "watch" };
+}
+
 function post<I extends messages.Schema, A extends messages.Schema>(...args: Args<I, A>): Route<I, A> {
   return { method: "POST", role: "operate", ...row(...args) };
 }
@@ -101,7 +106,7 @@ function remove<I extends messages.Schema, A extends messages.Schema>(...args: A
 const good = <T>(value: T): Result<T, Refusal> => ({ ok: true, value });
 
 export const routes = {
-  status: get("/v1/status", "the daemon and all services", messages.nothing, messages.status, (backend) =>
+  status: watch("/v1/status", "the daemon and all services", messages.nothing, messages.status, (backend) =>
     good(backend.status()),
   ),
   services: get(
@@ -208,6 +213,13 @@ export const routes = {
 } satisfies Record<string, Route>;
 
 export const plainRoutes = {
+  page: {
+    method: "GET",
+    path: "/",
+    role: "watch",
+    summary: "the same for people, as a page",
+    type: "text/html; charset=utf-8",
+  },
   events: {
     method: "GET",
     path: "/v1/events",
@@ -218,14 +230,14 @@ export const plainRoutes = {
   metrics: {
     method: "GET",
     path: "/metrics",
-    role: "read",
+    role: "watch",
     summary: "metrics for Prometheus",
     type: "text/plain; version=0.0.4; charset=utf-8",
   },
   healthz: {
     method: "GET",
     path: "/healthz",
-    role: "read",
+    role: "watch",
     summary: "`ok`, as long as the daemon answers",
     type: "text/plain; version=0.0.4; charset=utf-8",
   },

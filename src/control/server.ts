@@ -1,5 +1,5 @@
 /**
- * HTTP with JSON over the control socket, as the table of `routes.ts` has it. What a caller may send and hold is
+ * HTTP with JSON over the control socket and over the TCP listener, as the table of `routes.ts` has it. What a caller may send and hold is
  * bounded everywhere: nothing that he does makes the daemon wait or grow.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -7,9 +7,11 @@ import type { Socket } from "node:net";
 import { type BoundListener, closeListener } from "../net/listen.ts";
 import type { Clock } from "../util/clock.ts";
 import { acceptCallers, type Call, type CallerWorld } from "./callers.ts";
-import { matchRoute } from "./match.ts";
+import { isLiteralHost } from "./host.ts";
+import { matchRoute, splitTarget } from "./match.ts";
 import { type Failure, object } from "./messages.ts";
-import type { Role } from "./roles.ts";
+import { pageHeaders, statusPage } from "./page.ts";
+import { mayCall, type Role } from "./roles.ts";
 import { type Backend, type PlainRoute, plainRoutes, type Route, statusOf } from "./routes.ts";
 import { isStream, streamEvents } from "./stream.ts";
 
@@ -35,7 +37,8 @@ export function serveControl(world: ControlWorld, listener: BoundListener): Cont
   const answers = new Set<ServerResponse>();
   const server = createHttpServer((request, response) => {
     const call = calls.get(request.socket);
-    if (call === undefined) return;
+    // Only the first request of a connection is answered: the others are lined up by somebody who means no good.
+    if (call === undefined || !calls.delete(request.socket)) return;
     answers.add(response);
     response.on("close", () => answers.delete(response));
     void answer(world.backend, call, request, response);
@@ -85,24 +88,27 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   response.on("error", () => {});
-  const url = new URL(request.url ?? "/", "http://tinetd");
+  const target = splitTarget(request.url ?? "");
+  if (target === null) return refuse(response, 400, { error: "expected the path of a request" });
+  // A page from anywhere may have its reader's browser ask us under a name of its own (DNS rebinding).
+  if (call.role === "watch" && !isLiteralHost(request.headersDistinct.host ?? []))
+    return refuse(response, 421, { error: "the Host must be an IP address or localhost" });
+  const { path, query } = target;
   const method = request.method ?? "";
-  const match = matchRoute(method, url.pathname);
-  if (match.kind === "none") return refuse(response, 404, { error: `there is no ${url.pathname}` });
+  const match = matchRoute(method, path);
+  if (match.kind === "none") return refuse(response, 404, { error: `there is no ${path}` });
   if (match.kind === "method") {
     response.setHeader("allow", match.allowed.join(", "));
-    return refuse(response, 405, { error: `${method} is not possible on ${url.pathname}` });
+    return refuse(response, 405, { error: `${method} is not possible on ${path}` });
   }
   if (!mayCall(call.role, match.route.role)) {
-    return refuse(response, 403, {
-      error: `members of status_group may read: ${method} needs control_group`,
-    });
+    return refuse(response, 403, { error: forbidden(call.role, method) });
   }
   const body = await readBody(request);
   if (body === null) return refuse(response, 400, { error: "the body is no JSON object of at most 16 KiB" });
   call.asked();
   if (match.kind === "plain") return answerPlain(backend, match.route, response);
-  const input = { ...Object.fromEntries(url.searchParams), ...body, ...match.parameters };
+  const input = { ...Object.fromEntries(query), ...body, ...match.parameters };
   return answerJson(backend, match.route, input, response);
 }
 
@@ -125,6 +131,10 @@ function answerPlain(backend: Backend, route: PlainRoute, response: ServerRespon
     case plainRoutes.events.path:
       streamEvents(backend, response);
       break;
+    case plainRoutes.page.path:
+      for (const [name, value] of Object.entries(pageHeaders)) response.setHeader(name, value);
+      send(response, 200, route.type, statusPage(backend.status()));
+      break;
     case plainRoutes.metrics.path:
       send(response, 200, route.type, backend.metrics());
       break;
@@ -133,8 +143,10 @@ function answerPlain(backend: Backend, route: PlainRoute, response: ServerRespon
   }
 }
 
-function mayCall(role: Role, needed: Role): boolean {
-  return role === "operate" || needed === "read";
+function forbidden(role: Role, method: string): string {
+  return role === "watch"
+    ? "this is told over the control socket only"
+    : `members of status_group may read: ${method} needs control_group`;
 }
 
 type InputError = NonNullable<ReturnType<Route["input"]["safeParse"]>["error"]>;
@@ -172,6 +184,7 @@ function send(response: ServerResponse, code: number, type: string, text: string
   response.writeHead(code, {
     "content-type": type,
     "content-length": Buffer.byteLength(text),
+    "x-content-type-options": "nosniff",
     connection: "close",
   });
   response.end(text);

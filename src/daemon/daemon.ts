@@ -1,6 +1,7 @@
 /** The daemon: owns the services and what they share, from the first bind to the last handler's end. */
 import type { Config, Problem, ServiceConfig } from "../config/config.ts";
 import { formatProblem } from "../config/problem.ts";
+import { type CallerLimits, type CallerWorld, roleByCredentials } from "../control/callers.ts";
 import type { Plan, Status } from "../control/messages.ts";
 import type { Figures } from "../control/metrics.ts";
 import { ensureControlDirectory } from "../control/path.ts";
@@ -39,6 +40,7 @@ import {
 } from "./reload.ts";
 import { Reserve } from "./reserve.ts";
 import { Roster } from "./roster.ts";
+import { Web } from "./web.ts";
 
 export interface DaemonWorld {
   sys: Sys;
@@ -58,6 +60,9 @@ export interface DaemonWorld {
   /** Where the control socket is to be; `null`: nowhere. */
   controlSocket: string | null;
 }
+
+/** Callers that we know may wait for as long as what they have asked for takes, or follow events for ever. */
+const controlLimits: CallerLimits = { count: 64, requestMs: 5_000, answerMs: null };
 
 /** Descriptors that the daemon needs beside one for each connection: its own, the reserve, the control socket's. */
 const ownDescriptors = 128;
@@ -80,7 +85,10 @@ export class Daemon {
   #generation = 1;
   /** The reload that is under way, or the last one. */
   #reloading: Promise<unknown> = Promise.resolve();
+  readonly #operator: Operator;
   #control: ControlServer | null = null;
+  /** Of `http`. */
+  readonly #web: Web | null;
   #connections = 0;
   /** Resolves when `stop` has come to its end: nothing is left to do but to exit. */
   readonly ended: Promise<void>;
@@ -132,20 +140,24 @@ export class Daemon {
       world.inherited,
       config.services.values(),
     );
+    this.#operator = new Operator(this, clock, this.#feed);
+    this.#web = this.#newWeb(config);
   }
 
   /**
    * Binds everything; resolves when each listener has been tried once.
-   * @returns how many listeners there are and how many could not be bound, or why the daemon cannot run at all
+   * @returns how many listeners there are and how much could not be bound, or why the daemon cannot run at all
    */
   async start(): Promise<Result<{ listeners: number; failed: number }, string>> {
     const control = await this.#openControl();
     if (!control.ok) return control;
     const { enabled } = this.#roster;
     if (!this.isStopping) await Promise.all(enabled.map((service) => service.start()));
+    // After the services: an address that both want is theirs.
+    if (!this.isStopping) await this.#web?.open();
     // The signal to stop may come at any moment; what was opened after it nobody else would close.
     if (this.isStopping) {
-      await this.#control?.close();
+      await Promise.all([this.#control?.close(), this.#web?.close()]);
       return ok({ listeners: 0, failed: 0 });
     }
     const listeners = this.services.reduce((sum, service) => sum + service.listeners.bound.length, 0);
@@ -163,7 +175,8 @@ export class Daemon {
       max_connections: this.#total.max,
       ...(unknown.length > 0 ? { unknown } : {}),
     });
-    return ok({ listeners, failed });
+    const missing = this.#web === null || this.#web.isOpen ? 0 : 1;
+    return ok({ listeners, failed: failed + missing });
   }
 
   get isStopping(): boolean {
@@ -200,6 +213,14 @@ export class Daemon {
   /** Those that are not enabled too, which nobody has started yet. */
   get services(): readonly Service[] {
     return this.#roster.all;
+  }
+
+  #newWeb({ daemon: { http } }: Config): Web | null {
+    if (http === null) return null;
+    const { sys, clock, inherited } = this.#world;
+    const lend: CallerWorld["lend"] = (action) => this.#reserve.lend(action);
+    const emit: Emit = (event) => this.#emit(event);
+    return new Web({ sys, clock, lend, emit, backend: this.#operator, inherited }, http);
   }
 
   /** What is logged of a service is decided by the configuration that it has at that moment. */
@@ -341,7 +362,7 @@ export class Daemon {
     this.#processes.close();
     this.#notifications.close();
     this.#ends.close();
-    await this.#control?.close();
+    await Promise.all([this.#control?.close(), this.#web?.close()]);
     this.#farewells.close();
     for (const service of this.services) service.close();
     this.#reserve.close();
@@ -388,8 +409,9 @@ export class Daemon {
         {
           sys,
           clock,
-          backend: new Operator(this, clock, this.#feed),
-          rules,
+          backend: this.#operator,
+          roleOf: roleByCredentials(sys, rules),
+          limits: controlLimits,
           lend: (action) => this.#reserve.lend(action),
         },
         listener,

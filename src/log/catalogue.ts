@@ -52,6 +52,16 @@ export const catalogue: Catalogue = {
     fields: { error: "always" },
   },
   "daemon.shutdown": { level: "info", about: "The daemon is told to end.", fields: { reason: "always" } },
+  "http.listening": {
+    level: "info",
+    about: "The TCP listener of `[daemon] http` is bound.",
+    fields: { address: "always" },
+  },
+  "http.failed": {
+    level: "error",
+    about: "It cannot be bound, and is tried again; services are not concerned.",
+    fields: { address: "always", reason: "always", retry_ms: "always" },
+  },
   "service.listening": {
     level: "info",
     about: "A listener is bound.",

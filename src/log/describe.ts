@@ -9,6 +9,7 @@ export type Level = "debug" | "info" | "warn" | "error";
 export function levelOf(event: DaemonEvent): Level {
   switch (event.event) {
     case "service.failed":
+    case "http.failed":
     case "daemon.upgrade":
       return "error";
     case "daemon.reload":
@@ -43,6 +44,10 @@ export function describe(event: DaemonEvent): string {
       return `not upgraded: ${event.error}`;
     case "daemon.shutdown":
       return `shutting down: ${event.reason}`;
+    case "http.listening":
+      return `HTTP on ${event.address}`;
+    case "http.failed":
+      return `cannot serve HTTP on ${event.address}: ${event.reason}, retrying in ${seconds(event.retry_ms)}`;
     case "service.listening":
       return `"${event.service}" listens on ${event.address}`;
     case "service.failed":

@@ -48,6 +48,8 @@ export type DaemonEvent =
     }
   | { event: "daemon.upgrade"; error: string }
   | { event: "daemon.shutdown"; reason: string }
+  | { event: "http.listening"; address: string }
+  | { event: "http.failed"; address: string; reason: string; retry_ms: number }
   | { event: "service.listening"; service: string; address: string; backlog: number }
   | { event: "service.failed"; service: string; reason: string; address?: string; retry_ms: number | null }
   | { event: "service.recovered"; service: string; address?: string }

@@ -52,7 +52,8 @@ export const daemonKeys = {
     example: "adm",
   }),
   http: optional(tcpListener, {
-    description: "A TCP address for /metrics, /healthz and /v1/status.",
+    description:
+      "A TCP address for /metrics, /healthz, /v1/status and a status page at /, for whoever can reach it (docs/http.md).",
     defaultText: "off",
     example: "127.0.0.1:9464",
   }),

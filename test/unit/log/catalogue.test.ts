@@ -23,6 +23,8 @@ test.each<DaemonEvent>([
   { event: "daemon.reload", generation: 2, added: [], removed: [], changed: [], unchanged: 1, error: "x" },
   { event: "daemon.reload", generation: 2, added: ["a"], removed: ["b"], changed: [], unchanged: 1 },
   { event: "daemon.shutdown", reason: "x" },
+  { event: "http.listening", address: "a" },
+  { event: "http.failed", address: "a", reason: "x", retry_ms: 1 },
   { event: "service.listening", service: "s", address: "a", backlog: 1 },
   { event: "service.failed", service: "s", reason: "x", retry_ms: null },
   { event: "service.recovered", service: "s" },
