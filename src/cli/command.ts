@@ -8,8 +8,8 @@ export const exitCode = { done: 0, failed: 1, usage: 2, notRunning: 3, configura
 /** The world as `main.ts` hands it in: the only place where a command may look for it. */
 export interface CliContext {
   environment: Readonly<Record<string, string | undefined>>;
-  readonly stdin: Readable;
-  readonly stdout: Writable & { isTTY?: boolean; columns?: number };
+  readonly stdin: Readable & { isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };
+  readonly stdout: Writable & { isTTY?: boolean; columns?: number; rows?: number };
   /** For a command's own failures; Node opens it on first use, and the daemon, which shares it, never does. */
   readonly stderr: Writable;
   readonly stderrIsTerminal: boolean;
@@ -36,6 +36,9 @@ export interface CliArgument {
   /** As commander writes them: `<service>`, `[service...]`. */
   name: string;
   description: string;
+  /** What the shell completes it with: names of services, numbers of handlers and connections. */
+  completes?: "service" | "handler";
+  choices?: readonly string[];
 }
 
 /** Options by their long name in camel case, as commander gives them. */
@@ -48,6 +51,8 @@ export interface Command {
   details?: string;
   arguments?: readonly CliArgument[];
   options?: readonly CliOption[];
+  /** For programs: neither in the help nor in the docs. */
+  hidden?: boolean;
   /** Resolves to the exit code. A `CommandFailure` thrown is printed as one line. */
   run(context: CliContext, positional: readonly string[], options: OptionValues): Promise<number>;
 }

@@ -1,16 +1,7 @@
-/** The table of subcommands, and the way from argv to one of them. Each is loaded only when it is called. */
-import { CommanderError, Option, Command as Parser } from "commander";
+/** The way from argv to a command of the table. */
+import { Argument, CommanderError, Option, Command as Parser } from "commander";
 import { type CliContext, type Command, CommandFailure, exitCode, type OptionValues } from "./command.ts";
-
-const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  run: async () => (await import("./run.ts")).run,
-  serve: async () => (await import("./serve.ts")).serve,
-  check: async () => (await import("./check.ts")).check,
-  show: async () => (await import("./show.ts")).show,
-  status: async () => (await import("./status.ts")).status,
-  init: async () => (await import("./init.ts")).init,
-  schema: async () => (await import("./schema.ts")).schema,
-};
+import { commands, loadCommands } from "./commands.ts";
 
 /** Resolves to the exit code; nothing is thrown but bugs. */
 export async function runProgram(argv: readonly string[], context: CliContext): Promise<number> {
@@ -30,8 +21,7 @@ export async function runProgram(argv: readonly string[], context: CliContext): 
 async function dispatch(argv: readonly string[], context: CliContext): Promise<number> {
   const load = argv[0] === undefined ? undefined : commands[argv[0]];
   // Only help and a wrong name need to know all commands.
-  const loaded =
-    load === undefined ? await Promise.all(Object.values(commands).map((each) => each())) : [await load()];
+  const loaded = load === undefined ? await loadCommands() : [await load()];
   let code: number = exitCode.done;
   const program = output(new Parser("tinetd"), context)
     .description("A socket-activation super-server for Linux.")
@@ -43,6 +33,7 @@ async function dispatch(argv: readonly string[], context: CliContext): Promise<n
       parserOf(command, context, async (positional, options) => {
         code = await command.run(context, positional, options);
       }),
+      { hidden: command.hidden === true },
     );
   }
   await program.parseAsync([...argv], { from: "user" });
@@ -55,7 +46,10 @@ function parserOf(
   action: (positional: string[], options: OptionValues) => Promise<void>,
 ): Parser {
   const parser = output(new Parser(command.name), context).description(command.summary);
-  for (const { name, description } of command.arguments ?? []) parser.argument(name, description);
+  for (const { name, description, choices } of command.arguments ?? []) {
+    const argument = new Argument(name, description);
+    parser.addArgument(choices === undefined ? argument : argument.choices(choices));
+  }
   for (const each of command.options ?? []) {
     const option = new Option(each.flags, each.description);
     if (each.defaultValue !== undefined) option.default(each.defaultValue);

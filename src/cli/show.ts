@@ -9,7 +9,7 @@ export const show: Command = {
   name: "show",
   summary: "print the configuration with its includes and defaults",
   details: "What it prints can be read again as a configuration.",
-  arguments: [{ name: "[service]", description: "only this service" }],
+  arguments: [{ name: "[service]", description: "only this service", completes: "service" }],
   options: [configOption, { flags: "--json", description: "as JSON" }],
   async run(context, [wanted], options) {
     const config = loadOrFail(context, options);

@@ -1,74 +1,84 @@
 /** `tinetd status`: what runs, for people and with `--json` for programs. */
-import { fetchStatus } from "../control/client.ts";
 import type { ServiceStatus, Status } from "../control/messages.ts";
-import { type CliContext, type Command, CommandFailure, exitCode } from "./command.ts";
-import { connectionOptions, findControlSocket } from "./connection.ts";
-import { type Column, formatTable } from "./table.ts";
+import { routes } from "../control/routes.ts";
+import { cleanText } from "../log/clean.ts";
+import { type Command, exitCode } from "./command.ts";
+import { connectionOf, connectionOptions, jsonOption } from "./connection.ts";
+import { writeJson } from "./json.ts";
+import { type Colour, paint, type Screen, screenOf } from "./screen.ts";
+import { formatDetail } from "./service-detail.ts";
+import { type Column, cutAddress, formatTable, terseAddress } from "./table.ts";
+import { countText, plural } from "./text.ts";
 
 export const status: Command = {
   name: "status",
   summary: "show what the daemon and its services do",
-  arguments: [{ name: "[service...]", description: "only these services, with their handlers" }],
-  options: [...connectionOptions, { flags: "--json", description: "print what the control socket answers" }],
+  details: "Exits with 3 if no daemon runs.",
+  arguments: [
+    { name: "[service...]", description: "only these, with all that is known of them", completes: "service" },
+  ],
+  options: [...connectionOptions, jsonOption],
   async run(context, names, options) {
-    const socket = findControlSocket(context, options);
-    const answer = await fetchStatus(socket);
-    if (!answer.ok) {
-      if (answer.error.kind === "failed") throw new CommandFailure(answer.error.message);
-      throw new CommandFailure(`no daemon answers on ${socket}`, exitCode.notRunning);
+    const daemon = connectionOf(context, options);
+    const all = await daemon.ask(routes.status, {});
+    const details = await Promise.all(names.map((service) => daemon.ask(routes.service, { service })));
+    const services = names.length === 0 ? all.services : details.map(({ service }) => service);
+    if (options.json === true) {
+      writeJson(context, { ...all, services });
+      return exitCode.done;
     }
-    const shown = select(answer.value, names);
-    if (options.json === true) context.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
-    else context.stdout.write(format(shown, names.length > 0, widthOf(context)));
+    const screen = screenOf(context);
+    const now = Date.now();
+    const parts =
+      names.length === 0
+        ? [head(all), formatTable(columns, services, screen), failures(services, screen)]
+        : details.map((detail) => formatDetail(detail, now, screen));
+    context.stdout.write(parts.filter((part) => part !== "").join("\n"));
     return exitCode.done;
   },
 };
 
-function select(all: Status, names: readonly string[]): Status {
-  const known = new Set(all.services.map(({ name }) => name));
-  const unknown = names.find((name) => !known.has(name));
-  if (unknown !== undefined) throw new CommandFailure(`there is no service "${unknown}"`);
-  return names.length === 0
-    ? all
-    : { ...all, services: all.services.filter(({ name }) => names.includes(name)) };
+function head({ daemon: { pid, version, config, connections } }: Status): string {
+  return `tinetd ${version}, pid ${pid}, ${config}, ${plural(connections, "connection")}\n`;
 }
 
-function widthOf({ stdout }: CliContext): number | null {
-  return stdout.isTTY === true ? (stdout.columns ?? 80) : null;
-}
-
-const serviceColumns: readonly Column<ServiceStatus>[] = [
-  { title: "SERVICE", value: ({ name }) => name },
-  { title: "STATE", value: ({ state }) => state },
+const columns: readonly Column<ServiceStatus>[] = [
+  { title: "SERVICE", value: ({ name }) => name, least: 10 },
+  { title: "STATE", value: ({ state }) => state, colour: ({ state }) => serviceColours[state] },
+  {
+    title: "LISTENERS",
+    value: ({ listeners }) => listeners.map(({ address }) => address).join(" ") || "-",
+    terse: ({ listeners }) => listeners.map(({ address }) => terseAddress(address)).join(" ") || "-",
+    least: 18,
+    shorten: shortenListeners,
+  },
   { title: "RUN", value: ({ handlers }) => String(handlers.length), align: "right" },
-  { title: "CONN", value: ({ connections }) => count(connections), align: "right" },
-  { title: "ACCEPTED", value: ({ accepted }) => count(accepted), align: "right" },
+  { title: "CONN", value: ({ connections }) => countText(connections), align: "right" },
+  { title: "ACCEPTED", value: ({ accepted }) => countText(accepted), align: "right" },
   { title: "REFUSED", value: ({ refused }) => String(total(refused)), align: "right" },
-  { title: "LAST EXIT", value: ({ last_exit }) => exitText(last_exit) },
-  { title: "LISTENERS", value: ({ listeners }) => listeners.map(({ address }) => address).join(" ") || "-" },
+  { title: "EXIT", value: ({ last_exit }) => exitText(last_exit) },
 ];
 
-function format(all: Status, detailed: boolean, width: number | null): string {
-  const { pid, version, config, connections } = all.daemon;
-  const head = `tinetd ${version}, pid ${pid}, ${config}, ${connections} connections\n\n`;
-  const table = formatTable(serviceColumns, all.services, width);
-  const failures = all.services
-    .filter(({ failure }) => failure !== null)
-    .map(({ name, failure }) => `${name}: ${failure}\n`);
-  const details = detailed ? all.services.map((service) => `\n${detail(service)}`) : [];
-  return [head, table, failures.length > 0 ? "\n" : "", ...failures, ...details].join("");
-}
+const serviceColours: Readonly<Record<ServiceStatus["state"], Colour | null>> = {
+  stopped: "dim",
+  listening: null,
+  active: "green",
+  paused: "yellow",
+  limited: "yellow",
+  failed: "red",
+};
 
-function detail({ name, handlers, refused, spawned, start_failures }: ServiceStatus): string {
-  const lines = [`${name}: ${spawned} handlers started, ${start_failures} starts failed`];
-  for (const [reason, number] of Object.entries(refused)) lines.push(`  refused ${number}: ${reason}`);
-  for (const { pid, state, started_at } of handlers)
-    lines.push(`  handler ${pid} ${state} since ${started_at}`);
-  return `${lines.join("\n")}\n`;
-}
-
-function count(number: number | null): string {
-  return number === null ? "-" : String(number);
+/** Whole addresses as long as there is room, and how many more there are. */
+function shortenListeners(text: string, room: number): string {
+  const addresses = text.split(" ");
+  for (let count = addresses.length; count > 0; count--) {
+    const rest = addresses.length - count;
+    const short = `${addresses.slice(0, count).join(" ")}${rest === 0 ? "" : ` +${rest}`}`;
+    if (short.length <= room) return short;
+  }
+  const [first = ""] = addresses;
+  const more = addresses.length > 1 ? ` +${addresses.length - 1}` : "";
+  return `${cutAddress(first, room - more.length)}${more}`;
 }
 
 function total(refused: ServiceStatus["refused"]): number {
@@ -76,6 +86,13 @@ function total(refused: ServiceStatus["refused"]): number {
 }
 
 function exitText(exit: ServiceStatus["last_exit"]): string {
-  if (exit === null) return "-";
-  return exit.signal ?? String(exit.code);
+  return exit === null ? "-" : (exit.signal ?? String(exit.code));
+}
+
+/** What is wrong stands below the table, whole: it is what one has come to read. */
+function failures(services: readonly ServiceStatus[], screen: Screen): string {
+  return services
+    .flatMap(({ name, failure }) => (failure === null ? [] : [`${name}: ${failure}`]))
+    .map((line) => `${paint(screen, "red", cleanText(line, 4096))}\n`)
+    .join("");
 }

@@ -24,14 +24,18 @@ export type CallFailure =
 /** An answer longer than this is not one of ours. */
 const longestAnswer = 64 * 1024 * 1024;
 
-/** @param input fields of the route: those that its path names go there, the others into the body or the query */
+/**
+ * @param input fields of the route: those that its path names go there, the others into the body or the query
+ * @param signal for a caller who does not want to wait any longer
+ */
 export async function call<I extends Schema, A extends Schema>(
   socketPath: string,
   route: Route<I, A>,
   input: Input<I> & Record<string, unknown>,
+  signal?: AbortSignal,
 ): Promise<Result<Output<A>, CallFailure>> {
   const { path, rest } = fillPath(route.path, input);
-  const response = await send(socketPath, route.method, path, JSON.stringify(rest));
+  const response = await send(socketPath, route.method, path, JSON.stringify(rest), signal);
   if (!response.ok) return response;
   const body = await readJson(response.value);
   const parsed = route.answer.safeParse(body);
@@ -43,12 +47,13 @@ export function fetchStatus(socketPath: string): Promise<Result<Status, CallFail
   return call(socketPath, routes.status, {});
 }
 
-/** The last events and then each as it comes, until the daemon ends. `missed`: we have not kept up. */
+/** The last events and, to `follow`, then each as it comes, until the daemon ends. `missed`: we have not kept up. */
 export async function followEvents(
   socketPath: string,
+  { follow }: { follow: boolean },
   onEvent: (event: LoggedEvent | { missed: number }) => void,
 ): Promise<Result<null, CallFailure>> {
-  const response = await send(socketPath, "GET", plainRoutes.events.path, "");
+  const response = await send(socketPath, "GET", `${plainRoutes.events.path}?follow=${follow}`, "");
   if (!response.ok) return response;
   if (response.value.statusCode !== 200) {
     return err(failureOf(socketPath, response.value, await readJson(response.value)));
@@ -71,10 +76,12 @@ function send(
   method: string,
   path: string,
   body: string,
+  signal?: AbortSignal,
 ): Promise<Result<IncomingMessage, CallFailure>> {
   return new Promise((resolve) => {
     const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
-    const sent = request({ socketPath, method, path, headers, agent: false }, (response) =>
+    const options = { socketPath, method, path, headers, agent: false as const };
+    const sent = request(signal === undefined ? options : { ...options, signal }, (response) =>
       resolve(ok(response)),
     );
     sent.on("error", (error: NodeJS.ErrnoException) => resolve(err(connectFailure(socketPath, error))));

@@ -224,7 +224,8 @@ export const plainRoutes = {
     method: "GET",
     path: "/v1/events",
     role: "read",
-    summary: "the last events, then every further one (server-sent events)",
+    summary:
+      "the last events, then every further one (server-sent events); ?follow=false: the last ones only",
     type: "text/event-stream",
   },
   metrics: {

@@ -107,7 +107,7 @@ async function answer(
   const body = await readBody(request);
   if (body === null) return refuse(response, 400, { error: "the body is no JSON object of at most 16 KiB" });
   call.asked();
-  if (match.kind === "plain") return answerPlain(backend, match.route, response);
+  if (match.kind === "plain") return answerPlain(backend, match.route, query, response);
   const input = { ...Object.fromEntries(query), ...body, ...match.parameters };
   return answerJson(backend, match.route, input, response);
 }
@@ -126,10 +126,15 @@ async function answerJson(
   refuse(response, statusOf[kind], { error: message, ...(problems === undefined ? {} : { problems }) });
 }
 
-function answerPlain(backend: Backend, route: PlainRoute, response: ServerResponse): void {
+function answerPlain(
+  backend: Backend,
+  route: PlainRoute,
+  query: URLSearchParams,
+  response: ServerResponse,
+): void {
   switch (route.path) {
     case plainRoutes.events.path:
-      streamEvents(backend, response);
+      streamEvents(backend, response, { follow: query.get("follow") !== "false" });
       break;
     case plainRoutes.page.path:
       for (const [name, value] of Object.entries(pageHeaders)) response.setHeader(name, value);

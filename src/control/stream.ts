@@ -1,4 +1,4 @@
-/** Events as server-sent events (HTML Living Standard, 9.2): the last ones, then each as it comes. */
+/** Events as server-sent events (HTML Living Standard, 9.2): the last ones, then each as it comes if it is followed. */
 import type { ServerResponse } from "node:http";
 import type { LoggedEvent } from "./messages.ts";
 import type { Backend } from "./routes.ts";
@@ -12,21 +12,34 @@ export function isStream(response: ServerResponse): boolean {
   return response.getHeader("content-type") === type;
 }
 
-export function streamEvents(backend: Pick<Backend, "follow">, response: ServerResponse): void {
+export function streamEvents(
+  backend: Pick<Backend, "follow">,
+  response: ServerResponse,
+  { follow }: { follow: boolean },
+): void {
   let missed = 0;
   response.setHeader("content-type", type).setHeader("cache-control", "no-store");
+  const confess = () => {
+    if (missed > 0) response.write(`event: missed\ndata: {"missed":${missed}}\n\n`);
+    missed = 0;
+  };
   const send = (event: LoggedEvent) => {
     if (response.writableLength > mostWaitingBytes) {
       missed += 1;
       return;
     }
-    if (missed > 0) response.write(`event: missed\ndata: {"missed":${missed}}\n\n`);
-    missed = 0;
+    confess();
     response.write(`event: ${event.event}\ndata: ${JSON.stringify(event)}\n\n`);
   };
   const { last, stop } = backend.follow(send);
   // So that a client sees the answer's head also when nothing has happened yet.
   response.flushHeaders();
   for (const event of last) send(event);
-  response.on("close", stop);
+  if (follow) {
+    response.on("close", stop);
+    return;
+  }
+  stop();
+  confess();
+  response.end();
 }

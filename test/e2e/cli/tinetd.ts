@@ -15,6 +15,8 @@ export interface Outcome {
 export interface RunOptions {
   /** Added to PATH and a $RUNTIME_DIRECTORY in which no daemon runs. */
   environment?: Readonly<Record<string, string>>;
+  /** A command in front of tinetd: what gives it another identity. */
+  launcher?: readonly string[];
   /** Default: the root directory. */
   workingDirectory?: string;
 }
@@ -23,7 +25,8 @@ export const main = join(repository, "dist", "main.js");
 
 /** Runs a command to its end. */
 export async function tinetd(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const child = spawn(process.execPath, [main, ...args], {
+  const [file = "", ...words] = [...(options.launcher ?? []), process.execPath, main, ...args];
+  const child = spawn(file, words, {
     cwd: options.workingDirectory ?? "/",
     env: { PATH: process.env.PATH, RUNTIME_DIRECTORY: "/nonexistent", ...options.environment },
     stdio: ["ignore", "pipe", "pipe"],
