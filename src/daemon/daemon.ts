@@ -1,13 +1,10 @@
 /** The daemon: owns the services and what they share, from the first bind to the last handler's end. */
 import type { Config, Problem, ServiceConfig } from "../config/config.ts";
-import { formatProblem } from "../config/problem.ts";
-import { type CallerLimits, type CallerWorld, roleByCredentials } from "../control/callers.ts";
+import type { CallerWorld } from "../control/callers.ts";
 import type { Plan, Status } from "../control/messages.ts";
 import type { Figures } from "../control/metrics.ts";
-import { ensureControlDirectory } from "../control/path.ts";
-import { nodeRights, type RoleRules } from "../control/roles.ts";
 import type { Refusal } from "../control/routes.ts";
-import { type ControlServer, serveControl } from "../control/server.ts";
+import type { ControlServer } from "../control/server.ts";
 import type { DaemonEvent, Emit } from "../log/events.ts";
 import { Feed, tee } from "../log/feed.ts";
 import { isLogged } from "../log/filter.ts";
@@ -17,8 +14,7 @@ import { formatSocketAddress } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
 import { Ends } from "../net/ends.ts";
 import { createFarewells, type Farewells } from "../net/farewell.ts";
-import { openListener } from "../net/listen.ts";
-import { type Host, lookUpGroup } from "../process/machine.ts";
+import type { Host } from "../process/machine.ts";
 import { usualPriority } from "../process/priority.ts";
 import { Processes } from "../process/processes.ts";
 import { measureServices } from "../service/figures.ts";
@@ -28,16 +24,10 @@ import { describeService } from "../service/status.ts";
 import { Total, type World } from "../service/world.ts";
 import type { Clock } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { openControl } from "./control.ts";
 import { measureProcess } from "./figures.ts";
 import { Operator } from "./operator.ts";
-import {
-  type Change,
-  mergeDaemon,
-  plannedChanges,
-  planReload,
-  postponed,
-  type ReloadPlan,
-} from "./reload.ts";
+import { Reloader } from "./reloader.ts";
 import { Reserve } from "./reserve.ts";
 import { Roster } from "./roster.ts";
 import { Web } from "./web.ts";
@@ -61,9 +51,6 @@ export interface DaemonWorld {
   controlSocket: string | null;
 }
 
-/** Callers that we know may wait for as long as what they have asked for takes, or follow events for ever. */
-const controlLimits: CallerLimits = { count: 64, requestMs: 5_000, answerMs: null };
-
 /** Descriptors that the daemon needs beside one for each connection: its own, the reserve, the control socket's. */
 const ownDescriptors = 128;
 /** For the handlers of all connections of one turn (`acceptsPerTurn`): a pidfd, a pipe's two ends, a cgroup's directory. */
@@ -81,10 +68,7 @@ export class Daemon {
   readonly #ends: Ends;
   readonly #diag: Fd;
   readonly #startedAt: Date;
-  #config: Config;
-  #generation = 1;
-  /** The reload that is under way, or the last one. */
-  #reloading: Promise<unknown> = Promise.resolve();
+  readonly #reloader: Reloader;
   readonly #operator: Operator;
   #control: ControlServer | null = null;
   /** Of `http`. */
@@ -100,7 +84,6 @@ export class Daemon {
   constructor(world: DaemonWorld, config: Config) {
     const { sys, clock, emit, host, nothing } = world;
     this.#world = world;
-    this.#config = config;
     this.ended = new Promise((resolve) => {
       this.#tellEnded = resolve;
     });
@@ -109,7 +92,7 @@ export class Daemon {
     this.#farewells = createFarewells(sys);
     this.#reserve = new Reserve(sys, nothing, reservedDescriptors);
     this.#diag = sys.socket("netlink", "raw", sys.constants.NETLINK_SOCK_DIAG ?? 4);
-    this.#total = new Total(this.#mostConnections());
+    this.#total = new Total(this.#mostConnections(config));
     this.#ends = new Ends(sys, clock, this.#diag);
     this.#notifications = new Notifications(sys);
     this.#processes = new Processes({ sys, clock, emit, pid: world.pid });
@@ -139,6 +122,15 @@ export class Daemon {
       (service) => this.#newService(shared, service),
       world.inherited,
       config.services.values(),
+    );
+    this.#reloader = new Reloader(
+      {
+        emit: (event) => this.#emit(event),
+        loadConfig: world.loadConfig,
+        roster: this.#roster,
+        applied: (removed) => this.#followed(removed),
+      },
+      config,
     );
     this.#operator = new Operator(this, clock, this.#feed);
     this.#web = this.#newWeb(config);
@@ -206,8 +198,9 @@ export class Daemon {
     await Promise.all(this.services.map((service) => service.drain()));
   }
 
+  /** In force. */
   get config(): Config {
-    return this.#config;
+    return this.#reloader.config;
   }
 
   /** Those that are not enabled too, which nobody has started yet. */
@@ -233,82 +226,10 @@ export class Daemon {
     return service;
   }
 
-  /**
-   * Reads the configuration again and does what it says, one reload after the other. Resolves when all is done but the
-   * farewells of services that are removed.
-   */
-  reload({ dryRun }: { dryRun: boolean }): Promise<Result<Plan, Refusal>> {
-    const reloaded = this.#reloading.then(() => this.#reload(dryRun));
-    this.#reloading = reloaded;
-    return reloaded;
-  }
-
-  async #reload(dryRun: boolean): Promise<Result<Plan, Refusal>> {
+  /** Reads the configuration again and does what it says. */
+  async reload(how: { dryRun: boolean }): Promise<Result<Plan, Refusal>> {
     if (this.isStopping) return err({ kind: "conflict", message: "the daemon is shutting down" });
-    const loaded = this.#world.loadConfig();
-    if (!loaded.ok) {
-      const [first] = loaded.error;
-      const count = loaded.error.length === 1 ? "1 error" : `${loaded.error.length} errors`;
-      const message = `${count} in the configuration, nothing was changed`;
-      if (!dryRun)
-        this.#tellReload(
-          null,
-          `${count} in the configuration${first === undefined ? "" : `: ${formatProblem(first)}`}`,
-        );
-      const problems = loaded.error.map(({ position, message, hint }) => ({ ...position, message, hint }));
-      return err({ kind: "invalid", message, problems });
-    }
-    const plan = planReload(this.#config, loaded.value);
-    if (dryRun) return ok(this.#describePlan(plan, plannedChanges(plan)));
-    const changes = await this.#carryOut(plan, loaded.value);
-    const described = this.#describePlan(plan, changes);
-    const failed = changes.flatMap(({ service, failure }) =>
-      failure === null ? [] : [`"${service}": ${failure}`],
-    );
-    this.#tellReload(described, failed.length > 0 ? `${failed.join("; ")} (as before)` : null);
-    return ok(described);
-  }
-
-  async #carryOut(plan: ReloadPlan, after: Config): Promise<Change[]> {
-    const before = this.#config;
-    const changes = await this.#roster.apply(plan);
-    // A service that could not follow is as it was, and the next reload tries again.
-    const services = new Map(after.services);
-    for (const { service, failure } of changes) {
-      const old = failure === null ? undefined : before.services.get(service);
-      if (old !== undefined) services.set(service, old);
-    }
-    this.#config = { ...after, services, daemon: mergeDaemon(before.daemon, after.daemon) };
-    this.#total.max = this.#mostConnections();
-    this.#closeUnknown();
-    if (plan.added.length + plan.removed.length + plan.changed.length + plan.daemon.length > 0)
-      this.#generation += 1;
-    for (const name of plan.removed) this.#feed.forget(name);
-    return changes;
-  }
-
-  #describePlan(plan: ReloadPlan, changes: readonly Change[]): Plan {
-    return {
-      generation: this.#generation,
-      added: plan.added.map(({ name }) => name),
-      removed: plan.removed,
-      changed: changes.map(({ service, keys, workers, failure }) => ({ service, keys, workers, failure })),
-      unchanged: plan.unchanged,
-      postponed: postponed(plan),
-      ended: changes.reduce((sum, { ended }) => sum + ended, 0),
-    };
-  }
-
-  #tellReload(plan: Plan | null, error: string | null): void {
-    this.#emit({
-      event: "daemon.reload",
-      generation: this.#generation,
-      added: plan?.added ?? [],
-      removed: plan?.removed ?? [],
-      changed: plan?.changed.map(({ service }) => service) ?? [],
-      unchanged: plan?.unchanged ?? this.#config.services.size,
-      ...(error === null ? {} : { error }),
-    });
+    return this.#reloader.reload(how);
   }
 
   /** Begins the end. Resolves when every service has stopped, while the control socket still answers. */
@@ -325,8 +246,8 @@ export class Daemon {
         pid,
         version,
         started_at: this.#startedAt.toISOString(),
-        config: this.#config.path,
-        generation: this.#generation,
+        config: this.config.path,
+        generation: this.#reloader.generation,
         connections: this.#total.count,
       },
       services: this.services.map((service) => describeService(service, clock)),
@@ -339,7 +260,7 @@ export class Daemon {
       daemon: {
         ...measureProcess(sys),
         version,
-        generation: this.#generation,
+        generation: this.#reloader.generation,
         startedAtSeconds: this.#startedAt.getTime() / 1000,
         connections: this.#total.count,
         mostConnections: this.#total.max,
@@ -352,7 +273,7 @@ export class Daemon {
   async #stop(reason: string): Promise<void> {
     const { clock, sys, nothing } = this.#world;
     this.#emit({ event: "daemon.shutdown", reason });
-    const limit = this.#config.daemon.shutdownTimeout;
+    const limit = this.config.daemon.shutdownTimeout;
     const timer = limit === null ? null : clock.after(limit, () => this.kill());
     this.#servicesStopped = Promise.all(this.services.map((service) => service.stop())).then(() =>
       this.#processes.leftoversGone(),
@@ -376,6 +297,12 @@ export class Daemon {
     this.#processes.killLeftovers();
   }
 
+  #followed(removed: readonly string[]): void {
+    this.#total.max = this.#mostConnections(this.config);
+    this.#closeUnknown();
+    for (const name of removed) this.#feed.forget(name);
+  }
+
   #emit(event: DaemonEvent): void {
     this.#feed.emit(event);
     this.#world.emit(event);
@@ -393,50 +320,24 @@ export class Daemon {
   async #openControl(): Promise<Result<null, string>> {
     const { sys, clock, controlSocket, host } = this.#world;
     if (controlSocket === null) return ok(null);
-    const folder = ensureControlDirectory(controlSocket, host.uid);
-    if (!folder.ok) return err(`cannot make the control socket ${controlSocket}: ${folder.error}`);
-    const groups = this.#controlGroups();
-    if (!groups.ok) return err(`cannot make the control socket ${controlSocket}: ${groups.error}`);
-    const rules = { ownUid: host.uid, ...groups.value };
-    const { mode, group } = nodeRights(rules);
-    const bound = await openListener(sys, {
-      endpoint: { kind: "unix", path: controlSocket },
-      options: { name: "control", backlog: 128, mode, ...(group === null ? {} : { group: `${group}` }) },
-    });
-    if (!bound.ok) return err(`cannot make the control socket ${controlSocket}: ${bound.error.reason}`);
-    for (const listener of bound.value) {
-      this.#control = serveControl(
-        {
-          sys,
-          clock,
-          backend: this.#operator,
-          roleOf: roleByCredentials(sys, rules),
-          limits: controlLimits,
-          lend: (action) => this.#reserve.lend(action),
-        },
-        listener,
-      );
-    }
+    const backend = this.#operator;
+    const lend = <T>(action: () => T) => this.#reserve.lend(action);
+    const opened = await openControl(
+      { sys, clock, backend, lend },
+      controlSocket,
+      host.uid,
+      this.config.daemon,
+    );
+    if (!opened.ok) return opened;
+    this.#control = opened.value;
     return ok(null);
   }
 
-  #controlGroups(): Result<Pick<RoleRules, "controlGroup" | "statusGroup">, string> {
-    const { controlGroup, statusGroup } = this.#config.daemon;
-    const found: (number | null)[] = [];
-    for (const name of [controlGroup, statusGroup]) {
-      const group = name === null ? null : lookUpGroup(name, this.#world.sys);
-      if (name !== null && group === null) return err(`there is no group "${name}"`);
-      found.push(group?.gid ?? null);
-    }
-    const [control = null, status = null] = found;
-    return ok({ controlGroup: control, statusGroup: status });
-  }
-
   /** `max_connections`, or fewer if the limit of open files does not allow that many. */
-  #mostConnections(): number {
+  #mostConnections({ daemon }: Config): number {
     const { sys } = this.#world;
     const { soft } = sys.getrlimit(sys.constants.RLIMIT_NOFILE ?? 7);
     const room = soft < 0 ? Number.POSITIVE_INFINITY : Math.max(1, soft - ownDescriptors);
-    return Math.min(this.#config.daemon.maxConnections, room);
+    return Math.min(daemon.maxConnections, room);
   }
 }

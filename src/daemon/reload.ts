@@ -74,6 +74,10 @@ export function plannedChanges({ changed }: ReloadPlan): Change[] {
   }));
 }
 
+export function isNothing({ added, removed, changed, daemon }: ReloadPlan): boolean {
+  return added.length + removed.length + changed.length + daemon.length === 0;
+}
+
 export function postponed({ daemon }: ReloadPlan): string[] {
   return daemon.filter((key) => !reloadable.includes(key));
 }

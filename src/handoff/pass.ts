@@ -166,6 +166,8 @@ export function createPass(host: HandoffHost): Handoff {
   function startIfNeeded(): void {
     if (!host.mayStart()) return;
     if (hasPlace() && [...workers.values()].every((worker) => worker.ready || worker.retiring)) start();
+    // Of a generation that was replaced nobody else tries.
+    if (retired && workers.size === 0) abandon();
   }
 
   /** Those that finish are replaced before they have gone, for that may take long: but never more than `max` of them. */
@@ -354,7 +356,7 @@ export function createPass(host: HandoffHost): Handoff {
   function abandon(): void {
     for (const { incoming, connection } of orphans.splice(0)) {
       sys.close(incoming.fd);
-      host.closed(connection, null, null, "the service was stopped before a worker had it");
+      host.closed(connection, null, null, "no worker came to have it");
     }
   }
 

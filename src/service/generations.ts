@@ -70,7 +70,11 @@ export class Generations {
 
   /** A handler has gone, perhaps the last of its generation. */
   forgetEmpty(): void {
-    for (const past of this.#past) if (past.handlers.size === 0) this.#past.delete(past);
+    for (const past of this.#past) {
+      if (past.handlers.size > 0) continue;
+      this.#past.delete(past);
+      past.launcher.retire();
+    }
   }
 
   /** Hands the service over to a generation by another configuration. @param isStopped nothing runs, nor is to */
@@ -119,8 +123,8 @@ export class Generations {
     const old = this.#current;
     this.#current = next;
     if (old.handlers.size > 0) this.#past.add(old);
+    else old.launcher.retire();
     next.handoff.receive(old.handoff.surrender());
-    old.launcher.retire();
     this.#owner.listeners.rewatch();
     this.#onSwitch();
     old.handoff.retire();

@@ -1,0 +1,120 @@
+/** Reads the configuration again and has the services follow it; keeps what is in force. One reload after the other. */
+import type { Config, Problem } from "../config/config.ts";
+import { formatProblem } from "../config/problem.ts";
+import type { Plan } from "../control/messages.ts";
+import type { Refusal } from "../control/routes.ts";
+import type { Emit } from "../log/events.ts";
+import { err, ok, type Result } from "../util/result.ts";
+import {
+  type Change,
+  isNothing,
+  mergeDaemon,
+  plannedChanges,
+  planReload,
+  postponed,
+  type ReloadPlan,
+} from "./reload.ts";
+import type { Roster } from "./roster.ts";
+
+export interface ReloaderWorld {
+  emit: Emit;
+  loadConfig(): Result<Config, Problem[]>;
+  roster: Roster;
+  /** Another configuration is in force, with the services that it has no more. */
+  applied(removed: readonly string[]): void;
+}
+
+export class Reloader {
+  readonly #world: ReloaderWorld;
+  #config: Config;
+  #generation = 1;
+  /** The reload that is under way, or the last one. */
+  #reloading: Promise<unknown> = Promise.resolve();
+
+  constructor(world: ReloaderWorld, config: Config) {
+    this.#world = world;
+    this.#config = config;
+  }
+
+  /** What is in force. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** 1, and one more with each reload that changed something. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Resolves when all is done but the farewells of services that are removed. */
+  reload({ dryRun }: { dryRun: boolean }): Promise<Result<Plan, Refusal>> {
+    const reloaded = this.#reloading.then(() => this.#reload(dryRun));
+    this.#reloading = reloaded.catch(() => {});
+    return reloaded;
+  }
+
+  async #reload(dryRun: boolean): Promise<Result<Plan, Refusal>> {
+    const loaded = this.#world.loadConfig();
+    if (!loaded.ok) return err(this.#invalid(loaded.error, dryRun));
+    const plan = planReload(this.#config, loaded.value);
+    if (dryRun) return ok(this.#describe(plan, plannedChanges(plan)));
+    const changes = await this.#carryOut(plan, loaded.value);
+    const described = this.#describe(plan, changes);
+    const failed = changes.flatMap(({ service, failure }) =>
+      failure === null ? [] : [`"${service}" is as before: ${failure}`],
+    );
+    this.#tell(described, failed.length > 0 ? failed.join("; ") : null);
+    return ok(described);
+  }
+
+  #invalid(problems: readonly Problem[], dryRun: boolean): Refusal {
+    const [first] = problems;
+    const count = problems.length === 1 ? "1 error" : `${problems.length} errors`;
+    const which = first === undefined ? "" : `: ${formatProblem(first)}`;
+    if (!dryRun) this.#tell(null, `${count} in the configuration, nothing was changed${which}`);
+    return {
+      kind: "invalid",
+      message: `${count} in the configuration, nothing was changed`,
+      problems: problems.map(({ position, message, hint }) => ({ ...position, message, hint })),
+    };
+  }
+
+  async #carryOut(plan: ReloadPlan, after: Config): Promise<Change[]> {
+    const before = this.#config;
+    const changes = await this.#world.roster.apply(plan);
+    // A service that could not follow is as it was, and the next reload tries again.
+    const services = new Map(after.services);
+    for (const { service, failure } of changes) {
+      const old = failure === null ? undefined : before.services.get(service);
+      if (old !== undefined) services.set(service, old);
+    }
+    this.#config = { ...after, services, daemon: mergeDaemon(before.daemon, after.daemon) };
+    if (!isNothing(plan)) this.#generation += 1;
+    this.#world.applied(plan.removed);
+    return changes;
+  }
+
+  #describe(plan: ReloadPlan, changes: readonly Change[]): Plan {
+    return {
+      generation: this.#generation,
+      added: plan.added.map(({ name }) => name),
+      removed: plan.removed,
+      changed: changes.map(({ service, keys, workers, failure }) => ({ service, keys, workers, failure })),
+      unchanged: plan.unchanged,
+      postponed: postponed(plan),
+      ended: changes.reduce((sum, { ended }) => sum + ended, 0),
+    };
+  }
+
+  #tell(plan: Plan | null, error: string | null): void {
+    this.#world.emit({
+      event: "daemon.reload",
+      generation: this.#generation,
+      added: plan?.added ?? [],
+      removed: plan?.removed ?? [],
+      changed: plan?.changed.map(({ service }) => service) ?? [],
+      unchanged: plan?.unchanged ?? this.#config.services.size,
+      ...(error === null ? {} : { error }),
+    });
+  }
+}
