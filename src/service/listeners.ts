@@ -24,6 +24,8 @@ export interface MissingListener {
 }
 
 export interface ListenerEvents {
+  /** Why its kind cannot be served, or `null`. */
+  misfit(listener: BoundListener): string | null;
   bound(listener: BoundListener, recovered: boolean): void;
   /** One of its two sockets was replaced; it has never ceased to listen. */
   renewed(listener: BoundListener): void;
@@ -55,6 +57,8 @@ interface Slot {
   missing: MissingListener | null;
   isBinding: boolean;
   timer: Timer | null;
+  /** It was a socket that we had been given, and of no use: there will be no other. */
+  misfit: { address: string; reason: string } | null;
 }
 
 export class Listeners {
@@ -252,7 +256,14 @@ export class Listeners {
       return;
     }
     if (!outcome.ok) {
-      this.#retry(slot, outcome.error.address, outcome.error.reason, generation);
+      const { address, reason } = slot.misfit ?? outcome.error;
+      this.#retry(slot, address, reason, generation);
+      return;
+    }
+    slot.misfit = this.#misfitOf(outcome.value);
+    if (slot.misfit !== null) {
+      for (const listener of outcome.value) closeListener(sys, listener);
+      this.#retry(slot, slot.misfit.address, slot.misfit.reason, generation);
       return;
     }
     const recovered = slot.failures > 0;
@@ -278,6 +289,15 @@ export class Listeners {
       );
     }
     this.#apply(socket);
+  }
+
+  /** What kind of socket we were given is known only now. */
+  #misfitOf(listeners: readonly BoundListener[]): { address: string; reason: string } | null {
+    for (const listener of listeners) {
+      const reason = this.#events.misfit(listener);
+      if (reason !== null) return { address: listener.canonical, reason };
+    }
+    return null;
   }
 
   /** No socket here has another end that could hang up: a handler that shared it has shut it down for all. */
@@ -328,7 +348,16 @@ function descriptorsOf({ fd, twin }: BoundListener): Fd[] {
 }
 
 function newSlot(declared: ListenerConfig): Slot {
-  return { declared, pinned: null, sockets: [], failures: 0, missing: null, isBinding: false, timer: null };
+  return {
+    declared,
+    pinned: null,
+    sockets: [],
+    failures: 0,
+    missing: null,
+    misfit: null,
+    isBinding: false,
+    timer: null,
+  };
 }
 
 function sameAddress(one: ListenerConfig, other: ListenerConfig): boolean {

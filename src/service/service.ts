@@ -5,6 +5,7 @@
  */
 import { type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
+import { listenerMisfit } from "../config/misfit.ts";
 import { closeDoors } from "../handoff/departure.ts";
 import { type Connection, endedTooSoon, type HandlerRef, type LaunchRequest } from "../handoff/handoff.ts";
 import type { ChildExit } from "../native/sys.ts";
@@ -48,6 +49,11 @@ export class Service {
     this.traces = new Traces(world);
     this.connections = new Connections(world, config, this.counters);
     this.listeners = new Listeners(world, config.listeners, () => this.config.handoff === "listen", {
+      misfit: ({ kind }) => {
+        const { handoff } = this.config;
+        const why = listenerMisfit(kind, handoff);
+        return why === null ? null : `a ${kind} socket does not go with handoff = "${handoff}": ${why}`;
+      },
       bound: (listener, recovered) => this.#bound(listener, recovered),
       renewed: (listener) => this.#listening(listener),
       missing: (missing, again) => this.#missing(missing, again),

@@ -50,6 +50,18 @@ describe("by systemd's protocol", () => {
     expect(await datagrams.ask(rig, "pid")).toBe(pid);
   });
 
+  socketActivation("a kind that its handoff cannot serve is a failure, said once", async () => {
+    await using rig = await activated({
+      sockets: (directory) => ["-d", "-l", `${directory}/it.sock`, "--fdname=log"],
+      configuration: (_, acceptor) => service('"systemd:log"', acceptor, "stdio"),
+    });
+    await kind("Unix datagrams").leave(rig, "nobody reads it");
+    const failure = await rig.event("service.failed");
+    expect(failure).toMatchObject({ address: `unix-dgram:${rig.directory}/it.sock` });
+    expect(failure.reason).toMatch(/^a unix-dgram socket does not go with handoff = "stdio": /);
+    expect(await rig.event("daemon.ready")).toMatchObject({ listeners: 0, failed: 1 });
+  });
+
   socketActivation(
     "all sockets of a name go to the worker; one that nobody declares is closed and reported",
     async () => {
@@ -106,6 +118,6 @@ test("LISTEN_FDS that are meant for another process are left alone", async () =>
   expect(await rig.event("daemon.ready")).not.toHaveProperty("unknown");
 });
 
-function service(listen: string, command: string, handoff: "listen" | "wait" = "listen"): string {
+function service(listen: string, command: string, handoff: "listen" | "wait" | "stdio" = "listen"): string {
   return `[services.it]\nhandoff = "${handoff}"\nlisten = ${listen}\ncommand = "${command}"\n${asNobody}`;
 }
