@@ -217,7 +217,7 @@ export const plainRoutes = {
     method: "GET",
     path: "/",
     role: "watch",
-    summary: "the same for people, as a page",
+    summary: "/v1/status for people, as a page",
     type: "text/html; charset=utf-8",
   },
   events: {
