@@ -40,6 +40,20 @@ export async function rate(
   return { perSecond: answer.connections / seconds, errors: answer.errors };
 }
 
+/** So many connections a second, begun at a steady pace. */
+export async function pace(
+  client: string,
+  port: number,
+  seconds: number,
+  perSecond: number,
+): Promise<{ perSecond: number; errors: number }> {
+  const answer = (await ask(client, port, "pace", seconds, perSecond)) as {
+    connections: number;
+    errors: number;
+  };
+  return { perSecond: answer.connections / seconds, errors: answer.errors };
+}
+
 async function ask(client: string, ...args: readonly (string | number)[]): Promise<unknown> {
   return JSON.parse((await run(client, args.map(String))).stdout);
 }

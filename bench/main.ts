@@ -4,6 +4,7 @@
  */
 import { Argument, Command, InvalidArgumentError } from "commander";
 import type { Benchmark } from "./benchmark.ts";
+import { control } from "./control/control.ts";
 import { idle } from "./idle/idle.ts";
 import { listen } from "./listen/listen.ts";
 import { pass } from "./pass/pass.ts";
@@ -13,7 +14,7 @@ import { sampling } from "./sampling/sampling.ts";
 import { spawn } from "./spawn/spawn.ts";
 import { stdio } from "./stdio/stdio.ts";
 
-const benchmarks: readonly Benchmark[] = [stdio, listen, pass, proxy, spawn, sampling, idle];
+const benchmarks: readonly Benchmark[] = [stdio, listen, pass, proxy, spawn, sampling, control, idle];
 
 const most = { rounds: 1000, seconds: 60 };
 

@@ -4,6 +4,7 @@
  * usage: client PORT first COUNT SECONDS    one connection after the other: time from connect to the first byte;
  *                                           ends early after that time
  *        client PORT rate SECONDS CLIENTS   as many connections as CLIENTS clients get through in that time
+ *        client PORT pace SECONDS RATE      so many connections a second, begun at a steady pace, however long each takes
  *        client wake PAUSE_MS PORT...       one connection to each port, that long after the one before: time to the
  *                                           first byte
  *
@@ -216,10 +217,55 @@ static void measure_rate(double seconds, int count)
 	printf("{\"connections\":%ld,\"seconds\":%.6f,\"errors\":%ld}\n", connections, seconds, errors);
 }
 
+/* A connection that finds all clients busy begins late, when one of them is free. */
+static void measure_pace(double seconds, double per_second)
+{
+	static struct client clients[MAX_CLIENTS];
+	struct epoll_event events[MAX_CLIENTS];
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	long begun = 0, connections = 0;
+	int64_t start = now(), end = start + (int64_t)(seconds * NANOSECONDS);
+
+	if (epoll < 0)
+		fail("epoll_create1");
+	for (int i = 0; i < MAX_CLIENTS; i++)
+		clients[i].fd = -1;
+	while (now() < end) {
+		long due = (long)((double)(now() - start) / NANOSECONDS * per_second);
+		int ready;
+
+		for (int i = 0; i < MAX_CLIENTS && begun < due; i++) {
+			if (clients[i].fd >= 0)
+				continue;
+			begun++;
+			if (begin(&clients[i], epoll) != 0) {
+				clients[i].fd = -1;
+				errors++;
+			}
+		}
+		ready = epoll_wait(epoll, events, MAX_CLIENTS, 1);
+		if (ready < 0)
+			fail("epoll_wait");
+		for (int i = 0; i < ready; i++) {
+			struct client *client = events[i].data.ptr;
+			int state = advance(client);
+
+			if (state > 0)
+				continue;
+			client->fd = -1;
+			if (state < 0)
+				errors++;
+			else
+				connections++;
+		}
+	}
+	printf("{\"connections\":%ld,\"seconds\":%.6f,\"errors\":%ld}\n", connections, seconds, errors);
+}
+
 static int usage(void)
 {
 	fprintf(stderr, "usage: client PORT first COUNT SECONDS | client PORT rate SECONDS CLIENTS"
-			" | client wake PAUSE_MS PORT...\n");
+			" | client PORT pace SECONDS RATE | client wake PAUSE_MS PORT...\n");
 	return 2;
 }
 
@@ -235,6 +281,10 @@ int main(int argc, char **argv)
 	server.sin_port = htons((uint16_t)atoi(argv[1]));
 	if (strcmp(argv[2], "first") == 0) {
 		measure_first_bytes(atol(argv[3]), atof(argv[4]));
+		return 0;
+	}
+	if (strcmp(argv[2], "pace") == 0) {
+		measure_pace(atof(argv[3]), atof(argv[4]));
 		return 0;
 	}
 	int clients = atoi(argv[4]);

@@ -12,33 +12,38 @@ export interface Family {
 /** Values of the labels, in their order, and what was measured. */
 export type Sample = readonly [labels: readonly string[], value: number | Histogram];
 
-/** Nothing for a family without samples. */
+/** Nothing for a family without samples. Strings are only ever appended to: there may be tens of thousands of lines. */
 export function formatFamily({ name, type, help, labels }: Family, samples: readonly Sample[]): string {
   if (samples.length === 0) return "";
-  const lines = [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`];
+  let text = `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
   for (const [values, value] of samples) {
-    const pairs = labels.map((label, n) => `${label}="${escapeLabel(values[n] ?? "")}"`);
-    if (typeof value === "number") lines.push(line(name, pairs, value));
-    else lines.push(...histogramLines(name, pairs, value));
+    const pairs = formatLabels(labels, values);
+    text += typeof value === "number" ? line(name, pairs, value) : histogramLines(name, pairs, value);
   }
-  return `${lines.join("\n")}\n`;
+  return text;
 }
 
-function histogramLines(name: string, pairs: readonly string[], histogram: Histogram): string[] {
+function formatLabels(labels: readonly string[], values: readonly string[]): string {
+  let text = "";
+  for (const [n, label] of labels.entries()) {
+    text += `${n === 0 ? "" : ","}${label}="${escapeLabel(values[n] ?? "")}"`;
+  }
+  return text;
+}
+
+function histogramLines(name: string, pairs: string, histogram: Histogram): string {
   const counts = cumulative(histogram);
-  const buckets = counts.map((count, n) => {
+  const others = pairs === "" ? "" : `${pairs},`;
+  let text = "";
+  for (const [n, count] of counts.entries()) {
     const bound = histogram.bounds[n] ?? Number.POSITIVE_INFINITY;
-    return line(`${name}_bucket`, [...pairs, `le="${formatNumber(bound)}"`], count);
-  });
-  return [
-    ...buckets,
-    line(`${name}_sum`, pairs, histogram.sum),
-    line(`${name}_count`, pairs, counts.at(-1) ?? 0),
-  ];
+    text += line(`${name}_bucket`, `${others}le="${formatNumber(bound)}"`, count);
+  }
+  return `${text}${line(`${name}_sum`, pairs, histogram.sum)}${line(`${name}_count`, pairs, counts.at(-1) ?? 0)}`;
 }
 
-function line(name: string, pairs: readonly string[], value: number): string {
-  return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${formatNumber(value)}`;
+function line(name: string, pairs: string, value: number): string {
+  return pairs === "" ? `${name} ${formatNumber(value)}\n` : `${name}{${pairs}} ${formatNumber(value)}\n`;
 }
 
 function formatNumber(value: number): string {
@@ -47,6 +52,7 @@ function formatNumber(value: number): string {
 }
 
 function escapeLabel(text: string): string {
+  if (!/["\\\n]/.test(text)) return text;
   return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 

@@ -234,9 +234,11 @@ export function formatMetrics({ daemon, services }: Figures): string {
   const families = [
     ...daemonRows.map((row) => formatFamily({ ...row, labels: row.labels ?? [] }, samples(row.read(daemon)))),
     ...serviceRows.map((row) => {
-      const all = services.flatMap((figures) =>
-        samples(row.read(figures)).map(([labels, value]): Sample => [[figures.name, ...labels], value]),
-      );
+      const all: Sample[] = [];
+      for (const figures of services) {
+        for (const [labels, value] of samples(row.read(figures)))
+          all.push([[figures.name, ...labels], value]);
+      }
       return formatFamily({ ...row, labels: ["service", ...(row.labels ?? [])] }, all);
     }),
   ];
