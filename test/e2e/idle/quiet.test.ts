@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { contextSwitches } from "../../../src/process/activity.ts";
+import { scrape } from "../control/scrape.ts";
 import { ask } from "../rig/client.ts";
 import { startDaemon } from "../rig/daemon.ts";
 
@@ -15,16 +16,19 @@ test("a daemon with a hundred services sleeps until somebody comes, and sleeps a
   const handoffs = ["stdio", "wait", "listen", "pass"];
   await using rig = await startDaemon(({ fixture }) => {
     const handler = fixture("handler");
-    return Array.from({ length: 100 }, (_, n) => {
+    const services = Array.from({ length: 100 }, (_, n) => {
       const handoff = handoffs[n % handoffs.length];
       return `[services.s${n}]\nlisten = "127.0.0.1:0"\nhandoff = "${handoff}"\ncommand = "${handler}"\n`;
-    }).join("");
+    });
+    return `[daemon]\nhttp = "127.0.0.1:0"\n${services.join("")}`;
   });
   await sleeps(rig.pid);
 
   const port = await rig.port("s0");
   await Promise.all(Array.from({ length: 20 }, () => ask(port, "")));
   for (let id = 1; id <= 20; id++) await rig.event("connection.closed", { connection: id });
+  // Being asked for metrics starts nothing that goes on.
+  expect((await scrape(rig)).of("s0", "accepted_total")).toBe(20);
   await sleeps(rig.pid);
 
   // And is not dead.
