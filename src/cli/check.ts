@@ -1,6 +1,8 @@
-/** `tinetd check`: everything that is wrong with a configuration, in its text and on this machine. */
+/** `tinetd check`: everything that is wrong with a configuration, in its text and on this machine, and what to know of it. */
 import { type Config, type Problem, positionOf } from "../config/config.ts";
+import { notesOn } from "../config/notes.ts";
 import { formatProblem, sortProblems } from "../config/problem.ts";
+import { closesTcp } from "../handoff/departure.ts";
 import type { Sys } from "../native/sys.ts";
 import { type Host, lookUp } from "../process/machine.ts";
 import { type Command, exitCode } from "./command.ts";
@@ -11,7 +13,8 @@ export const check: Command = {
   summary: "check the configuration",
   details:
     "Prints every problem as FILE:LINE:COLUMN: message, and exits 78 if there is one. Errors of the text stop a start or\n" +
-    "a reload; errors of the machine (a missing user, program, directory) only the service that has them.",
+    "a reload; errors of the machine (a missing user, program, directory) only the service that has them.\n" +
+    "Notes (FILE:LINE:COLUMN: note: ...) say where tinetd can only do its best, and change nothing.",
   options: [configOption],
   async run(context, _positional, options) {
     const config = loadOrFail(context, options);
@@ -21,8 +24,12 @@ export const check: Command = {
       groups: process.getgroups?.() ?? [],
       environment: context.environment,
     };
-    const problems = machineProblems(config, context.sys(), host);
+    const sys = context.sys();
+    const problems = machineProblems(config, sys, host);
     for (const problem of problems) context.stderr.write(`${formatProblem(problem)}\n`);
+    for (const note of notesOn(config, { holdsOff: closesTcp(sys) })) {
+      context.stderr.write(`${formatProblem({ ...note, message: `note: ${note.message}` })}\n`);
+    }
     if (problems.length > 0) return exitCode.configuration;
     const count = config.services.size === 1 ? "1 service" : `${config.services.size} services`;
     context.stdout.write(`${config.path}: ok, ${count}\n`);

@@ -29,7 +29,7 @@ export function formatPosition({ file, line, column }: Position): string {
 }
 
 /** One line: `FILE:LINE:COLUMN: message; hint`. Control characters, which a name may hold, are escaped. */
-export function formatProblem(problem: Problem): string {
+export function formatProblem(problem: Pick<Problem, "position" | "message" | "hint">): string {
   const hint = problem.hint === null ? "" : `; ${problem.hint}`;
   const line = `${formatPosition(problem.position)}: ${problem.message}${hint}`;
   return line.replace(
@@ -39,9 +39,12 @@ export function formatProblem(problem: Problem): string {
 }
 
 /** In the order of the text, files in the order in which they were read. */
-export function sortProblems(problems: readonly Problem[], files: readonly string[]): Problem[] {
+export function sortProblems<P extends Pick<Problem, "position">>(
+  problems: readonly P[],
+  files: readonly string[],
+): P[] {
   const rank = new Map(files.map((file, index) => [file, index]));
-  const fileOf = (problem: Problem) => rank.get(problem.position.file) ?? files.length;
+  const fileOf = (problem: P) => rank.get(problem.position.file) ?? files.length;
   return problems.toSorted(
     (a, b) =>
       fileOf(a) - fileOf(b) || a.position.line - b.position.line || a.position.column - b.position.column,

@@ -34,7 +34,7 @@ type DoorSys = Pick<Sys, "attachFilter" | "exchangePaths" | "poll">;
 export function closeDoors(sys: DoorSys, listeners: readonly BoundListener[], all = true): boolean {
   let turned = false;
   for (const listener of listeners) {
-    if (listener.kind === "tcp") setProgram(sys, listener, dropSyn());
+    if (listener.kind === "tcp") setProgram(sys, listener.fd, dropSyn());
     else if (all && turnPath(sys, listener, true)) turned = true;
   }
   return turned;
@@ -47,7 +47,7 @@ export function closeDoors(sys: DoorSys, listeners: readonly BoundListener[], al
 export function openDoors(sys: DoorSys, listeners: readonly BoundListener[]): boolean {
   let open = true;
   for (const listener of listeners) {
-    if (listener.kind === "tcp") setProgram(sys, listener, passAll());
+    if (listener.kind === "tcp") setProgram(sys, listener.fd, passAll());
     else if (waitsAtTwin(sys, [listener])) open = false;
     else turnPath(sys, listener, false);
   }
@@ -77,10 +77,23 @@ function waits(sys: DoorSys, fd: Fd): boolean {
   return (sys.poll(fd) & READABLE) !== 0;
 }
 
-function setProgram(sys: DoorSys, { fd }: BoundListener, program: readonly number[]): void {
+/** Whether step 1 can be taken for TCP. Found out by trying: only some kernels ask for CAP_NET_ADMIN. */
+export function closesTcp(sys: Pick<Sys, "socket" | "attachFilter" | "close">): boolean {
+  const fd = sys.socket("inet", "stream");
+  try {
+    return setProgram(sys, fd, passAll());
+  } finally {
+    sys.close(fd);
+  }
+}
+
+/** @returns whether we may */
+function setProgram(sys: Pick<Sys, "attachFilter">, fd: Fd, program: readonly number[]): boolean {
   try {
     sys.attachFilter(fd, program);
+    return true;
   } catch (error) {
     if (!isSystemError(error) || error.code !== "EPERM") throw error;
+    return false;
   }
 }

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { installFixture } from "../rig/fixtures.ts";
 import { asRoot, needs } from "../rig/needs.ts";
 import { asNobody, makeFolder, tinetd } from "./tinetd.ts";
 
@@ -45,6 +46,47 @@ working_directory = "/tinetd-nowhere"
     expect(user).toBe(`${config}:4:8: echo: there is no user "tinetd-no-user"`);
     expect(place).toBe(`${config}:5:21: echo: /tinetd-nowhere: no such file or directory`);
     expect(more).toEqual([]);
+  });
+
+  test("notes where somebody can be lost stand after the errors, and change nothing", async () => {
+    using folder = makeFolder();
+    const service = (name: string, listen: string) =>
+      `[services.${name}]\nlisten = "${listen}"\nhandoff = "listen"\ncommand = "cat"\n${asNobody}`;
+    const text = service("datagrams", "unix-dgram:/run/x") + service("abstract", "unix:@x");
+    const config = folder.write("inetd.toml", text);
+    const fine = await tinetd(["check", "-c", config]);
+    expect(fine).toMatchObject({ code: 0, stdout: `${config}: ok, 2 services\n` });
+    const notes = fine.stderr.split("\n");
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /:2:10: note: datagrams: when idle_timeout stops a worker, a datagram .* can be lost: /,
+      ),
+      expect.stringMatching(/: note: abstract: when idle_timeout stops a worker, a client .* can be lost: /),
+      "",
+    ]);
+    for (const line of notes.slice(0, 2)) expect(line.startsWith(`${config}:`)).toBe(true);
+
+    const broken = folder.write("broken.toml", text.replace('"cat"', '"/tinetd-nowhere"'));
+    const { code, stdout, stderr } = await tinetd(["check", "-c", broken]);
+    expect({ code, stdout }).toEqual({ code: 78, stdout: "" });
+    expect(stderr.split("\n")).toEqual([
+      `${broken}:4:11: datagrams: /tinetd-nowhere: no such file or directory`,
+      ...notes.map((line) => line.replace(config, broken)),
+    ]);
+  });
+
+  needs(asRoot)("of TCP there is one where a right is missing", async () => {
+    using folder = makeFolder();
+    const config = folder.write(
+      "inetd.toml",
+      `[services.it]\nlisten = "127.0.0.1:0"\nhandoff = "listen"\ncommand = "cat"\n${asNobody}`,
+    );
+    expect(await tinetd(["check", "-c", config])).toMatchObject({ code: 0, stderr: "" });
+    const launcher = [installFixture("without", folder.path), "filters"];
+    expect(await tinetd(["check", "-c", config], { launcher })).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/:2:10: note: it: .* without CAP_NET_ADMIN /),
+    });
   });
 
   needs(asRoot)("what root reads must be root's alone", async () => {

@@ -15,7 +15,7 @@ export interface Outcome {
 export interface RunOptions {
   /** Added to PATH and a $RUNTIME_DIRECTORY in which no daemon runs. */
   environment?: Readonly<Record<string, string>>;
-  /** A command in front of tinetd: what gives it another identity. */
+  /** A command in front of tinetd: what gives it another identity, or takes something from it. */
   launcher?: readonly string[];
   /** Default: the root directory. */
   workingDirectory?: string;

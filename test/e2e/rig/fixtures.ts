@@ -16,6 +16,7 @@ const programs = {
   acceptor: ["acceptor.c", "report.c", "report.h"],
   datagrams: ["datagrams.c"],
   brood: ["brood.c"],
+  without: ["without.c"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type FixtureName = keyof typeof programs;
