@@ -4,9 +4,11 @@ import { connect as dial, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { status } from "../../../src/control/messages.ts";
+import { loadSys } from "../../../src/native/sys.ts";
 import { descriptorsAreBack } from "../core/tools.ts";
 import { connect } from "../rig/client.ts";
 import { startDaemon } from "../rig/daemon.ts";
+import { eventually } from "../rig/proc.ts";
 import type { Rig } from "../rig/rig.ts";
 import { parse } from "./scrape.ts";
 
@@ -110,6 +112,27 @@ test("callers that say nothing, or too much, hold up neither services nor the co
   big.write(`GET / HTTP/1.1\r\nx: ${"y".repeat(100_000)}\r\n\r\n`);
   await closed(big);
   await descriptorsAreBack(rig, before);
+});
+
+test("a caller that does not take the answer is hung up on", async () => {
+  // So many, with names so long, that their metrics do not fit into the kernel's buffers.
+  const services = Array.from(
+    { length: 4_000 },
+    (_, n) =>
+      `[services.${`s${n}-`.padEnd(60, "x")}]\nenabled = false\nlisten = "127.0.0.1:0"\ncommand = "cat"\n`,
+  );
+  await using rig = await startDaemon(`[daemon]\nhttp = "127.0.0.1:0"\n${services.join("")}`);
+  const port = await webPort(rig);
+  const before = rig.descriptors();
+  const sys = loadSys();
+  const fd = sys.socket("inet", "stream");
+  const { SOL_SOCKET = 1, SO_RCVBUF = 8 } = sys.constants;
+  sys.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, 1);
+  sys.connect(fd, { family: "inet", address: "127.0.0.1", port });
+  sys.sendMessage(fd, Buffer.from("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  await eventually("the caller is in", () => rig.descriptors() === before + 1);
+  await descriptorsAreBack(rig, before);
+  sys.close(fd);
 });
 
 test("an address that is taken: the services work, and it is bound when it is free", async () => {
