@@ -46,7 +46,7 @@ export const kill: Command = {
 };
 
 /** Pids and connections are counted apart, so that a number alone may be either. */
-async function kindOf(daemon: Connection, number: number): Promise<"handler" | "connection"> {
+export async function kindOf(daemon: Connection, number: number): Promise<"handler" | "connection"> {
   const [handlers, connections] = await Promise.all([
     daemon.ask(routes.handlers, {}),
     daemon.ask(routes.connections, {}),

@@ -23,6 +23,17 @@ test("the last events come first, then each as it happens, to the end of the dae
   expect(last).toMatchObject({ event: expect.stringMatching(/^(handler|connection|service)\./) });
 });
 
+test("without following there is an end behind the last ones", async () => {
+  await using rig = await startFixture();
+  await using client = await connect(await rig.port("fixture"));
+  await client.command("echo hello");
+  const names: string[] = [];
+  const lines = createInterface({ input: await follow(rig, "?follow=false") })[Symbol.asyncIterator]();
+  for (let event = await next(lines); event !== null; event = await next(lines)) names.push(event.event);
+  expect(names).toContain("handler.started");
+  expect(await client.command("echo on")).toBe("on");
+});
+
 test("events that the log leaves out are told all the same", async () => {
   await using rig = await startFixture('log = "none"');
   await using client = await connect(listenerPort(await call(rig, "GET", "/v1/services/fixture")));
@@ -58,8 +69,8 @@ test("a follower that does not read keeps nothing waiting, and neither do many",
   await descriptorsAreBack(rig, before);
 });
 
-async function follow(rig: Rig): Promise<IncomingMessage> {
-  const sent = request({ socketPath: rig.controlSocket, path: "/v1/events", agent: false }).end();
+async function follow(rig: Rig, query = ""): Promise<IncomingMessage> {
+  const sent = request({ socketPath: rig.controlSocket, path: `/v1/events${query}`, agent: false }).end();
   const [response] = await once(sent, "response");
   return response;
 }
