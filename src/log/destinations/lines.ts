@@ -41,6 +41,12 @@ const fileMode = 0o640;
 
 /** One write takes at most so much, so that a failure costs few lines. */
 const chunkBytes = 64 * 1024;
+/**
+ * A line by itself is written at once; of a flow, one write takes what has come in so long. A write is a matter of two
+ * threads and some ten system calls: with one for each turn of the loop, the lines of a connection cost more than 200 us
+ * of CPU, most of it here; with this, under 50.
+ */
+const gatherMs = 10;
 /** A descriptor that somebody made non-blocking, and that is full, is tried again after so long. */
 const retryMs = 100;
 
@@ -65,6 +71,9 @@ export class Lines implements Destination {
   /** A thread has a piece of the log in its hands. */
   #writing = false;
   #retry: Timer | null = null;
+  /** When the last write began, and who waits for the moment of the next. */
+  #wroteAt = Number.NEGATIVE_INFINITY;
+  #gather: Timer | null = null;
   #reopen = false;
   /** The last write has stopped in the middle of a line. */
   #torn = false;
@@ -121,6 +130,7 @@ export class Lines implements Destination {
         };
         const timer = this.#clock.after(flushTimeoutMs, done);
         this.#waiting.add(done);
+        this.#next();
       });
     }
     return !this.#writing;
@@ -130,6 +140,7 @@ export class Lines implements Destination {
     const free = await this.flush();
     this.#closed = true;
     this.#retry?.cancel();
+    this.#gather?.cancel();
     if (free && this.#target.path !== null) closeSync(this.#target.fd);
     return free;
   }
@@ -144,6 +155,21 @@ export class Lines implements Destination {
     return line;
   }
 
+  /** Whether more lines are waited for. Nobody waits who wants them written, nor for more than a write takes. */
+  #isGathering(): boolean {
+    const leftMs = this.#wroteAt + gatherMs - this.#clock.now();
+    if (leftMs <= 0 || this.#waiting.size > 0 || this.#queuedBytes >= chunkBytes) {
+      this.#gather?.cancel();
+      this.#gather = null;
+      return false;
+    }
+    this.#gather ??= this.#clock.after(leftMs, () => {
+      this.#gather = null;
+      this.#next();
+    });
+    return true;
+  }
+
   /** Begins the next write, if none is under way. */
   #next(): void {
     if (this.#closed || this.#writing || this.#retry !== null) return;
@@ -155,6 +181,7 @@ export class Lines implements Destination {
       for (const done of [...this.#waiting]) done();
       return;
     }
+    if (this.#isGathering()) return;
     const lines = this.#torn ? ["\n"] : [];
     this.#torn = false;
     let size = 0;
@@ -167,6 +194,7 @@ export class Lines implements Destination {
     }
     this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
     this.#queuedBytes -= size;
+    this.#wroteAt = this.#clock.now();
     this.#put(Buffer.from(lines.join("")), 0);
   }
 
