@@ -4,7 +4,7 @@ import type { Input, Output, Problem, Schema } from "../control/messages.ts";
 import { defaultControlSocket } from "../control/path.ts";
 import type { Route } from "../control/routes.ts";
 import { type CliContext, type CliOption, CommandFailure, exitCode, type OptionValues } from "./command.ts";
-import { configOption, configPath, configurationFailure, tryLoad } from "./configuration.ts";
+import { configOption, configurationFailure, declaredControlSocket, ownUid } from "./configuration.ts";
 
 export const connectionOptions: readonly CliOption[] = [
   configOption,
@@ -63,8 +63,5 @@ function located({ file, line, column, message, hint }: Problem) {
 /** The socket that was named, else that of the configuration, else the default one. */
 export function findControlSocket(context: CliContext, options: OptionValues): string {
   if (typeof options.controlSocket === "string") return options.controlSocket;
-  const path = configPath(context, options);
-  // Somebody who may not read the configuration can still ask the daemon that runs at the usual place.
-  const declared = path === null ? null : tryLoad(context, path)?.daemon.controlSocket;
-  return declared ?? defaultControlSocket(context.environment, process.getuid?.() ?? 0);
+  return declaredControlSocket(context, options) ?? defaultControlSocket(context.environment, ownUid());
 }

@@ -1,6 +1,6 @@
 /** From a path to a checked configuration, or to everything that is wrong with it. */
 import { posix } from "node:path";
-import type { Result } from "../util/result.ts";
+import { err, ok, type Result } from "../util/result.ts";
 import { type Availability, notAvailable } from "./availability.ts";
 import type { Config } from "./config.ts";
 import type { Problem } from "./problem.ts";
@@ -16,6 +16,21 @@ export interface ConfigWorld {
   workingDirectory: string;
   /** What this version cannot do yet; the real list if absent. */
   availability?: Availability;
+}
+
+/**
+ * Where the daemon of a configuration answers, whatever else has become wrong with it since it was started.
+ * @returns the path, `null` for the usual one, or why nothing can be known
+ */
+export function controlSocketOf(path: string, world: ConfigWorld): Result<string | null, Problem[]> {
+  const { daemon, problems } = readConfig(
+    posix.resolve(world.workingDirectory, path),
+    world.reader,
+    world.uid,
+  );
+  if (daemon === null) return problems.length > 0 ? err(problems) : ok(null);
+  const { control_socket: socket } = daemon.values;
+  return ok(typeof socket === "string" ? socket : null);
 }
 
 /** Problems are in the order of the text, and are all that can be found in one run. */
