@@ -8,7 +8,8 @@ export const upgrade: Command = {
   name: "upgrade",
   summary: "let the installed version take over, with all connections",
   details:
-    "The daemon executes itself anew and keeps its sockets and handlers. Returns when the new code serves.",
+    "The daemon executes itself anew and keeps its sockets and handlers. Returns when the new code serves.\n" +
+    "Not available yet: the daemon of this version refuses it, and goes on as it is.",
   options: [...connectionOptions, jsonOption],
   async run(context, _positional, options) {
     const upgraded = await connectionOf(context, options).ask(routes.upgrade, {});
