@@ -3,9 +3,8 @@ import { readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Client, connect, datagramClient } from "../rig/client.ts";
 import { askReport, type HandlerReport } from "../rig/report.ts";
-import type { Rig } from "../rig/rig.ts";
 import { kinds } from "./clients.ts";
-import { type AcceptorOptions, startAcceptor, startFailures, starts } from "./tools.ts";
+import { type AcceptorOptions, portOf, startAcceptor, startFailures, starts } from "./tools.ts";
 
 describe("a worker is given", () => {
   test("all sockets in the order declared, with their names and its own pid, and nothing else", async () => {
@@ -164,11 +163,6 @@ describe.each(kinds)("$name", (kind) => {
 });
 
 /** The port of the service's only address of that scheme. */
-async function portOf(rig: Rig, scheme: string): Promise<number> {
-  const { address } = await rig.event("service.listening", (event) => event.address.startsWith(scheme));
-  return Number(address.slice(address.lastIndexOf(":") + 1));
-}
-
 function listenVariables({ environment }: HandlerReport): Record<string, string> {
   const variables = environment.filter((entry) => entry.startsWith("LISTEN_"));
   return Object.fromEntries(variables.map((entry) => entry.split("=") as [string, string]));

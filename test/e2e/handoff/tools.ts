@@ -84,3 +84,9 @@ command = ${command}
 ${keys}
 `;
 }
+
+/** The port of the first listener whose address begins with `scheme` (`tcp:`). */
+export async function portOf(rig: Rig, scheme: string): Promise<number> {
+  const { address } = await rig.event("service.listening", (event) => event.address.startsWith(scheme));
+  return Number(address.slice(address.lastIndexOf(":") + 1));
+}
