@@ -63,9 +63,9 @@ export const catalogue: Catalogue = {
     fields: { address: "always", reason: "always", retry_ms: "always" },
   },
   "service.listening": {
-    level: "info",
+    level: "info; warn with `warning`",
     about: "A listener is bound.",
-    fields: { service: "always", address: "always", backlog: "always" },
+    fields: { service: "always", address: "always", backlog: "always", warning: "sometimes" },
   },
   "service.failed": {
     level: "error",
@@ -188,6 +188,7 @@ export const fieldMeanings: Readonly<Record<FieldName, string>> = {
   until_ms: "for how long, if it ends by itself",
   retry_ms: "when it is tried again; null: not by itself",
   backlog: "how many may wait there",
+  warning: "what it cannot do as well as it should, and what that can cost",
   text: "the line, cut to 1024 characters and cleaned",
   dropped: "so many lines were not kept",
   version: "of the daemon",

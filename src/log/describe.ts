@@ -14,6 +14,8 @@ export function levelOf(event: DaemonEvent): Level {
       return "error";
     case "daemon.reload":
       return event.error === undefined ? "info" : "error";
+    case "service.listening":
+      return event.warning === undefined ? "info" : "warn";
     case "connection.refused":
       return event.reason === "error" ? "error" : "warn";
     case "service.state":
@@ -49,7 +51,7 @@ export function describe(event: DaemonEvent): string {
     case "http.failed":
       return `cannot serve HTTP on ${event.address}: ${event.reason}, retrying in ${seconds(event.retry_ms)}`;
     case "service.listening":
-      return `"${event.service}" listens on ${event.address}`;
+      return `"${event.service}" listens on ${event.address}${event.warning === undefined ? "" : `; ${event.warning}`}`;
     case "service.failed":
       return `"${event.service}" cannot ${event.address === undefined ? "run" : `listen on ${event.address}`}: ${event.reason}${event.retry_ms === null ? "" : `, retrying in ${seconds(event.retry_ms)}`}`;
     case "service.recovered":

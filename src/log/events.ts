@@ -50,7 +50,14 @@ export type DaemonEvent =
   | { event: "daemon.shutdown"; reason: string }
   | { event: "http.listening"; address: string }
   | { event: "http.failed"; address: string; reason: string; retry_ms: number }
-  | { event: "service.listening"; service: string; address: string; backlog: number }
+  | {
+      event: "service.listening";
+      service: string;
+      address: string;
+      backlog: number;
+      /** What it cannot do as well as it should, and what that can cost. */
+      warning?: string;
+    }
   | { event: "service.failed"; service: string; reason: string; address?: string; retry_ms: number | null }
   | { event: "service.recovered"; service: string; address?: string }
   | { event: "service.state"; service: string; state: ServiceStateName; reason?: string; until_ms?: number }

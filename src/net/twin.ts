@@ -14,7 +14,7 @@ import { type Fd, isSystemError, type SocketAddress, type Sys } from "../native/
 import { ok, type Result } from "../util/result.ts";
 import { nodeAttributes } from "./attributes.ts";
 import { failed, type OpenFailure } from "./failure.ts";
-import type { UnixKind } from "./kind.ts";
+import { takesConnections, type UnixKind } from "./kind.ts";
 import { type BoundListener, closeListener, leadsToTwin } from "./listener.ts";
 import {
   bindClosed,
@@ -67,6 +67,11 @@ export function addTwin(
     else listener.twin = { fd, node: bound.value };
     return ok(null);
   });
+}
+
+/** Whether it could have a twin and has none: its file system cannot exchange two nodes, or a new one could not be made. */
+export function lacksTwin({ kind, node, twin }: Pick<BoundListener, "kind" | "node" | "twin">): boolean {
+  return takesConnections(kind) && node !== null && twin === null;
 }
 
 /** Where the node stands that the path does not lead to. May be longer than bind(2) takes. */

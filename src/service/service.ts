@@ -11,6 +11,7 @@ import { type Connection, endedTooSoon, type HandlerRef, type LaunchRequest } fr
 import type { ChildExit } from "../native/sys.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { TcpSample } from "../net/sample.ts";
+import { lacksTwin } from "../net/twin.ts";
 import type { Timer } from "../util/clock.ts";
 import { observe } from "../util/histogram.ts";
 import { signalName } from "../util/signals.ts";
@@ -25,6 +26,10 @@ import { Listeners, type MissingListener } from "./listeners.ts";
 import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.ts";
 import { Traces } from "./traces.ts";
 import type { World } from "./world.ts";
+
+const withoutTwin =
+  "it has no second socket, as where a file system cannot exchange two names: a client that comes just as a worker is " +
+  "stopped can be lost";
 
 const keptWorkers: Applied = { workers: "kept", failure: null, ended: 0 };
 
@@ -48,7 +53,7 @@ export class Service {
     this.#world = world;
     this.traces = new Traces(world);
     this.connections = new Connections(world, config, this.counters);
-    this.listeners = new Listeners(world, config.listeners, () => this.config.handoff === "listen", {
+    this.listeners = new Listeners(world, config.listeners, () => this.#hasTwins, {
       misfit: ({ kind }) => {
         const { handoff } = this.config;
         const why = listenerMisfit(kind, handoff);
@@ -76,6 +81,11 @@ export class Service {
 
   get config(): ServiceConfig {
     return this.#current.config;
+  }
+
+  /** Whether its Unix sockets are to have twins, so that workers can be taken away from them without losing anybody. */
+  get #hasTwins(): boolean {
+    return this.config.handoff === "listen";
   }
 
   /** Whether tinetd does the accepting, and so can count. */
@@ -317,8 +327,15 @@ export class Service {
     this.#dispatch({ type: "bound", handlers: this.handlers.size });
   }
 
-  #listening({ canonical: address, backlog }: BoundListener): void {
-    this.#world.emit({ event: "service.listening", service: this.config.name, address, backlog });
+  #listening(listener: BoundListener): void {
+    const { canonical: address, backlog } = listener;
+    this.#world.emit({
+      event: "service.listening",
+      service: this.config.name,
+      address,
+      backlog,
+      ...(this.#hasTwins && lacksTwin(listener) ? { warning: withoutTwin } : {}),
+    });
   }
 
   #missing({ address, reason, retryAt }: MissingListener, again: boolean): void {

@@ -5,8 +5,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { twinPath } from "../../../src/net/twin.ts";
+import { makeFolder } from "../cli/tinetd.ts";
 import { ask, connect, type Target } from "../rig/client.ts";
 import { startDaemon } from "../rig/daemon.ts";
+import { installFixture } from "../rig/fixtures.ts";
 import { asRoot, needs } from "../rig/needs.ts";
 import type { Rig } from "../rig/rig.ts";
 
@@ -193,3 +195,36 @@ test("the nodes of a daemon that was killed are replaced, those of one that ends
   await next[Symbol.asyncDispose]();
   expect(sockets()).toEqual([]);
 });
+
+test("where two names cannot be exchanged the log warns of it, and the one socket serves", async () => {
+  using folder = makeFolder();
+  const launcher = [installFixture("without", folder.path), "exchange"];
+  const listen = ["unix" as const];
+  const text = ({ directory }: { directory: string }) => `
+[services.other]
+listen  = "unix:${directory}/other.sock"
+command = "true"
+${service(directory, { name: "it", listen, keys })}`;
+  await using rig = await startDaemon(text, { launcher });
+  expect(await rig.event("service.listening", { service: "it" })).toMatchObject({
+    level: "warn",
+    warning: expect.stringContaining("can be lost"),
+  });
+  const path = pathOf(rig.directory, "it");
+  expect(readdirSync(rig.directory).filter((name) => name.includes("it-unix"))).toEqual(["it-unix.sock"]);
+  const first = Number(await ask(path, ""));
+  await rig.event("handler.exited", { pid: first });
+  expect(Number(await ask(path, ""))).not.toBe(first);
+
+  // Who accepts himself needs only the one, and so nothing is missing; nor where there are two.
+  const whole = await rig.event("service.listening", { service: "other" });
+  await using usual = await startDaemon(text);
+  for (const event of [whole, ...(await both(usual))]) {
+    expect(event).toMatchObject({ level: "info" });
+    expect(event).not.toHaveProperty("warning");
+  }
+});
+
+function both(rig: Rig) {
+  return Promise.all(["it", "other"].map((name) => rig.event("service.listening", { service: name })));
+}

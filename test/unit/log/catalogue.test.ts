@@ -26,6 +26,7 @@ test.each<DaemonEvent>([
   { event: "http.listening", address: "a" },
   { event: "http.failed", address: "a", reason: "x", retry_ms: 1 },
   { event: "service.listening", service: "s", address: "a", backlog: 1 },
+  { event: "service.listening", service: "s", address: "a", backlog: 1, warning: "x" },
   { event: "service.failed", service: "s", reason: "x", retry_ms: null },
   { event: "service.recovered", service: "s" },
   { event: "service.state", service: "s", state: "active" },

@@ -19,6 +19,16 @@ test.each<[DaemonEvent, ReturnType<typeof levelOf>, string]>([
     "ready: 1 service, 2 listeners, 1 failed",
   ],
   [
+    { event: "service.listening", service: "ssh", address: "tcp://[::]:22", backlog: 9 },
+    "info",
+    '"ssh" listens on tcp://[::]:22',
+  ],
+  [
+    { event: "service.listening", service: "db", address: "unix:/x", backlog: 9, warning: "it has no twin" },
+    "warn",
+    '"db" listens on unix:/x; it has no twin',
+  ],
+  [
     { event: "service.failed", service: "ssh", address: "tcp://[::]:22", reason: "in use", retry_ms: 1000 },
     "error",
     '"ssh" cannot listen on tcp://[::]:22: in use, retrying in 1.0s',
