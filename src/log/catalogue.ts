@@ -64,7 +64,7 @@ export const catalogue: Catalogue = {
   },
   "service.listening": {
     level: "info; warn with `warning`",
-    about: "A listener is bound.",
+    about: "A listener is bound, or (with `warning`) was kept by a reload that asks more of it.",
     fields: { service: "always", address: "always", backlog: "always", warning: "sometimes" },
   },
   "service.failed": {

@@ -27,9 +27,11 @@ import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.
 import { Traces } from "./traces.ts";
 import type { World } from "./world.ts";
 
-const withoutTwin =
-  "it has no second socket, as where a file system cannot exchange two names: a client that comes just as a worker is " +
-  "stopped can be lost";
+/** Why a Unix socket has no twin that is to have one. */
+const twinless = {
+  bound: "as where a file system cannot exchange two names",
+  kept: "and gets one when the service is started anew",
+} as const;
 
 const keptWorkers: Applied = { workers: "kept", failure: null, ended: 0 };
 
@@ -183,12 +185,17 @@ export class Service {
    * started in another way, the next one is, and workers are replaced as `replace` says.
    */
   async apply(config: ServiceConfig, replaces: boolean): Promise<Applied> {
+    const single = this.#hasTwins ? [] : this.listeners.bound;
     const isStopped = this.#state.name === "stopped";
     const applied = replaces ? await this.#generations.succeed(config, isStopped) : keptWorkers;
     if (applied.failure !== null) return applied;
     this.#current.config = config;
     this.connections.configure(config);
     await this.listeners.reconfigure(config.listeners, !isStopped);
+    for (const listener of this.listeners.bound) {
+      // While one is made the path leads to nobody for a moment, and a reload refuses nobody.
+      if (single.includes(listener) && this.#lacksTwin(listener)) this.#listening(listener, "kept");
+    }
     this.#tryAgain();
     return applied;
   }
@@ -327,15 +334,20 @@ export class Service {
     this.#dispatch({ type: "bound", handlers: this.handlers.size });
   }
 
-  #listening(listener: BoundListener): void {
+  #listening(listener: BoundListener, since: keyof typeof twinless = "bound"): void {
     const { canonical: address, backlog } = listener;
+    const warning = `it has no second socket, ${twinless[since]}: a client that comes just as a worker is stopped can be lost`;
     this.#world.emit({
       event: "service.listening",
       service: this.config.name,
       address,
       backlog,
-      ...(this.#hasTwins && lacksTwin(listener) ? { warning: withoutTwin } : {}),
+      ...(this.#lacksTwin(listener) ? { warning } : {}),
     });
+  }
+
+  #lacksTwin(listener: BoundListener): boolean {
+    return this.#hasTwins && lacksTwin(listener);
   }
 
   #missing({ address, reason, retryAt }: MissingListener, again: boolean): void {

@@ -1,7 +1,8 @@
 /** Reload where workers run: `replace`, what becomes of connections, and a new generation that is no good. */
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { call } from "../control/tools.ts";
 import { statusOf } from "../core/tools.ts";
 import { connect } from "../rig/client.ts";
 import { isAlive } from "../rig/proc.ts";
@@ -120,3 +121,25 @@ test("overlap: a generation that is no good does not take over, and the reload s
 function firstPid(events: readonly { event: string; pid?: unknown }[]): unknown {
   return events.find(({ event }) => event === "handler.started")?.pid;
 }
+
+test("a Unix socket that comes to listen stays, and the log warns that it has no second one until it is started anew", async () => {
+  const text = (
+    { directory, acceptor }: { directory: string; acceptor: string },
+    handoff: string,
+    keys = "",
+  ) =>
+    `[services.it]\nlisten = "unix:${directory}/x.sock"\ncommand = "${acceptor}"\nhandoff = "${handoff}"\n${keys}\n`;
+  const { rig, reload, place } = await startReloadable((made) => text(made, "stdio"));
+  await using _ = rig;
+  const bound = await rig.event("service.listening");
+  const inode = statSync(`${place.directory}/x.sock`).ino;
+  await reload(text(place, "listen"));
+  const warned = await rig.event("service.listening", {}, { after: bound });
+  expect(warned).toMatchObject({ level: "warn", warning: expect.stringContaining("started anew") });
+  expect(statSync(`${place.directory}/x.sock`).ino).toBe(inode);
+  await reload(text(place, "listen", 'umask = "077"'));
+  await call(rig, "POST", "/v1/services/it/restart");
+  const anew = await rig.event("service.listening", {}, { after: warned });
+  expect(anew).toMatchObject({ level: "info" });
+  expect(anew).not.toHaveProperty("warning");
+});
