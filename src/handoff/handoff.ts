@@ -225,7 +225,15 @@ export interface Connection {
 export interface LaunchRequest {
   arrange: Arrange;
   /** Of a handler that is started for one. */
-  connection: Connection | null;
+  connection: Opening | null;
+}
+
+/** A connection that becomes one when its handler runs: what nobody needs before is not what a client waits for. */
+export interface Opening {
+  /** Of the connection. */
+  readonly id: number;
+  /** Called once, when the handler runs, and while its descriptor is still ours. Not if it could not be started. */
+  remember(): Connection;
 }
 
 /** What one start gets, beside the plan of its service. */
@@ -253,7 +261,7 @@ export interface StandardDescriptors {
 export function launchOne(
   host: Pick<HandoffHost, "launch">,
   arrange: Arrange,
-  connection: Connection | null,
+  connection: Opening | null,
 ): Result<HandlerRef, SpawnFailure> {
   const [started] = host.launch([{ arrange, connection }]);
   if (started === undefined) throw new Error("a start without an outcome");

@@ -122,9 +122,8 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
       acceptedAt: host.clock.now(),
     };
     const started = launchOne(host, (standard) => startStdio(incoming, host.config.connectionFd, standard), {
-      ...remember(incoming),
-      traffic: flow.traffic,
-      end: null,
+      id: incoming.id,
+      remember: () => ({ ...remember(incoming), traffic: flow.traffic, end: null }),
     });
     if (started.ok) {
       served.set(started.value.pid, flow);

@@ -22,14 +22,21 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
   const idle = idleTimeout !== null && isStreamOnly ? watchStdioIdle(host, idleTimeout) : null;
   const disconnects = onDisconnect === "stop" ? watchDisconnects(host) : null;
   const serve = (arrived: readonly Incoming[]) => {
-    const requests = arrived.map((incoming) => ({
-      arrange: (standard: StandardDescriptors) => startStdio(incoming, connectionFd, standard),
+    const ends: (WatchedEnd | null)[] = arrived.map(() => null);
+    const opened = (incoming: Incoming, index: number) => {
       // Of a Unix connection nobody counts the bytes, and its handler's end is its end.
-      connection: remember(incoming, isTcp(incoming) ? host.watchEnd(incoming, () => {}) : null),
-    }));
-    const started = host.launch(requests);
+      const end = isTcp(incoming) ? host.watchEnd(incoming, () => {}) : null;
+      ends[index] = end;
+      return remember(incoming, end);
+    };
+    const started = host.launch(
+      arrived.map((incoming, index) => ({
+        arrange: (standard) => startStdio(incoming, connectionFd, standard),
+        connection: { id: incoming.id, remember: () => opened(incoming, index) },
+      })),
+    );
     arrived.forEach((incoming, index) => {
-      settle(incoming, requests[index]?.connection.end ?? null, started[index]);
+      settle(incoming, ends[index] ?? null, started[index]);
     });
   };
   const settle = (
@@ -42,7 +49,6 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
       disconnects?.add(incoming, end, started.value);
       host.sys.close(incoming.fd);
     } else {
-      end?.forget();
       host.refuse(incoming, "error", `${started?.error.stage}: ${started?.error.code}`);
     }
   };

@@ -14,27 +14,36 @@ import { groupExists, Survivors } from "./survivors.ts";
 
 /** @param onLeft the handler has ended by itself, and others of its group live on */
 export function reachGroup(sys: Sys, clock: Clock, child: Child, onLeft: () => void): Reach {
-  const survivors = new Survivors(sys, clock, child.pid);
-  const standstill = new Standstill(sys, clock, () =>
-    child.ended ? [] : listProcesses().filter(({ group }) => group === child.pid),
-  );
+  // Made when they are needed: of a handler of `stdio`, of which there may be thousands in a second, hardly ever.
+  let survivors: Survivors | null = null;
+  let standstill: Standstill | null = null;
+  const survivorsOf = () => {
+    survivors ??= new Survivors(sys, clock, child.pid);
+    return survivors;
+  };
+  const members = () => (child.ended ? [] : listProcesses().filter(({ group }) => group === child.pid));
+  const signalAll = (signal: number) => {
+    for (const each of stopSignals(signal)) child.signal(each, "group");
+  };
   return {
-    freeze: (done) => standstill.freeze(done),
-    thaw: () => standstill.thaw(),
+    freeze: (done) => {
+      standstill ??= new Standstill(sys, clock, members);
+      standstill.freeze(done);
+    },
+    thaw: () => standstill?.thaw(),
     stop: (signal) => {
-      standstill.awaken(() => {
-        for (const each of stopSignals(signal)) child.signal(each, "group");
-      });
+      if (standstill === null) signalAll(signal);
+      else standstill.awaken(() => signalAll(signal));
     },
     kill: () => {
       child.signal(constants.signals.SIGKILL, "group");
-      survivors.kill();
+      survivorsOf().kill();
     },
     ended: (stopping, onGone) => {
       // What lives on of the group would stand still for ever.
-      standstill.thaw();
+      standstill?.thaw();
       if (stopping) {
-        survivors.watch(onGone);
+        survivorsOf().watch(onGone);
         return;
       }
       if (groupExists(sys, child.pid)) onLeft();

@@ -5,7 +5,7 @@
  */
 import { admit, type Load } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
-import type { Handoff, HandoffHost, LaunchRequest } from "../handoff/handoff.ts";
+import type { Handoff, HandoffHost } from "../handoff/handoff.ts";
 import { createHandoff } from "../handoff/index.ts";
 import type { ChildExit } from "../native/sys.ts";
 import { type BoundListener, repairListener } from "../net/listen.ts";
@@ -32,7 +32,7 @@ export interface GenerationOwner {
   mayStart(generation: Generation): boolean;
   isStopped(): boolean;
   load(pending: number): Load;
-  started(generation: Generation, handler: Handler, request: LaunchRequest): void;
+  started(generation: Generation, handler: Handler): void;
   ready(generation: Generation, handler: Handler): void;
   gone(generation: Generation, handler: Handler, exit: ChildExit): void;
   connectionOpened(): void;
@@ -70,9 +70,9 @@ export class Generation {
   #newStarts(): Starts {
     const owner = this.#owner;
     return new Starts(this.#world, this.config, this.launcher, owner.counters, {
-      started: (handler, request) => {
+      started: (handler) => {
         this.handlers.add(handler);
-        owner.started(this, handler, request);
+        owner.started(this, handler);
       },
       ready: (handler) => {
         this.handoff.ready(handler);

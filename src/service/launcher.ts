@@ -3,7 +3,7 @@
  * laid out as a plan, and each start then costs a spawn and nothing else.
  */
 import type { ServiceConfig } from "../config/config.ts";
-import type { Connection, LaunchRequest, Start } from "../handoff/handoff.ts";
+import type { LaunchRequest, Opening, Start } from "../handoff/handoff.ts";
 import { cleanText } from "../log/clean.ts";
 import { type Fd, isSystemError, type PreparedPlan, type SocketAddress } from "../native/sys.ts";
 import type { BoundListener } from "../net/listen.ts";
@@ -28,7 +28,7 @@ interface Prepared {
 
 /** A start before it is known whether it succeeds. */
 interface Draft {
-  connection: Connection | null;
+  connection: Opening | null;
   pipe: [Fd, Fd] | null;
   readiness: Readiness;
   handler: Handler | null;
@@ -136,7 +136,8 @@ export class Launcher {
       readiness.close();
       return started;
     }
-    draft.handler = new Handler(this.#world, this.#service, started.value, connection, readiness, events);
+    const remembered = connection === null ? null : connection.remember();
+    draft.handler = new Handler(this.#world, this.#service, started.value, remembered, readiness, events);
     return ok(draft.handler);
   }
 

@@ -7,7 +7,7 @@ import { type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
 import { listenerMisfit } from "../config/misfit.ts";
 import { closeDoors } from "../handoff/departure.ts";
-import { type Connection, endedTooSoon, type HandlerRef, type LaunchRequest } from "../handoff/handoff.ts";
+import { type Connection, endedTooSoon, type HandlerRef } from "../handoff/handoff.ts";
 import type { ChildExit } from "../native/sys.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { TcpSample } from "../net/sample.ts";
@@ -384,7 +384,7 @@ export class Service {
       isStopped: () => this.#state.name === "stopped",
       released: (then) => this.#released(then),
       load: (pending) => this.#load(pending),
-      started: (_generation, handler, request) => this.#started(handler, request),
+      started: (_generation, handler) => this.#started(handler),
       ready: (generation, handler) => {
         if (handler.connection === null) {
           const tookMs = this.#world.clock.now() - handler.startedAt;
@@ -416,8 +416,9 @@ export class Service {
     this.listeners.rewatch();
   }
 
-  #started(handler: Handler, { connection }: LaunchRequest): void {
+  #started(handler: Handler): void {
     const { name: service } = this.config;
+    const { connection } = handler;
     this.handlers.set(handler.pid, handler);
     const by = connection === null ? this.traces.whoWaits(this.listeners.bound) : connection.remote;
     this.counters.lastWake = { at: this.#world.clock.wall(), by, pid: handler.pid };

@@ -20,7 +20,7 @@ import {
 import type { World } from "./world.ts";
 
 export interface StartsEvents extends HandlerEvents {
-  started(handler: Handler, request: LaunchRequest): void;
+  started(handler: Handler): void;
   /** No start is to be tried before `until`. */
   backOff(reason: string, until: number): void;
   /** Nothing is to be accepted before `until`. */
@@ -111,7 +111,7 @@ export class Starts {
     if (started.ok) {
       this.#counters.spawned += 1;
       if (request.connection !== null) this.succeeded();
-      this.#events.started(started.value, request);
+      this.#events.started(started.value);
       return;
     }
     const { stage, code } = started.error;
