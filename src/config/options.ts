@@ -22,11 +22,13 @@ export interface ServiceOption {
 const { listen: _listen, command: _command, ...optionTable } = serviceTable;
 const rows: KeyTable = optionTable;
 
+const missing: ReadonlySet<string> = new Set(Object.values(notAvailable.service).flat());
+
 /** Every service key but those that have a place of their own on the command line. */
 export const serviceOptions: readonly ServiceOption[] = [...rowsOf(rows).values()].map(({ key, row }) => ({
   key,
   flag: optionFlag(key),
-  description: row.description,
+  description: missing.has(key) ? `${row.description} Not available yet.` : row.description,
 }));
 
 export interface ServiceRequest {

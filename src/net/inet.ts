@@ -1,14 +1,15 @@
 /** Makes one TCP or UDP listener. */
-import { type Fd, isSystemError, type Sys } from "../native/sys.ts";
+import type { Fd, Sys } from "../native/sys.ts";
 import { ok, type Result } from "../util/result.ts";
 import { formatSocketAddress } from "./address.ts";
 import { constant } from "./constants.ts";
-import { type OpenFailure, optionFailed, systemFailed } from "./failure.ts";
-import { type InetKind, shapeOf, socketTypes, takesConnections } from "./kind.ts";
+import { type OpenFailure, optionFailed } from "./failure.ts";
+import { type InetKind, shapeOf, takesConnections } from "./kind.ts";
 import { type BoundListener, effectiveBacklog } from "./listener.ts";
 import { joinGroups } from "./multicast.ts";
 import { applyOptions, type ListenerOptions, recordOptions } from "./options.ts";
 import type { Resolved } from "./resolve.ts";
+import { withSocket } from "./socket.ts";
 
 /** Binds one address; nothing is left open when it fails. Does not wait. */
 export function bindInet(
@@ -18,18 +19,7 @@ export function bindInet(
   declared: ListenerOptions,
 ): Result<BoundListener, OpenFailure> {
   const options = { ...declared, v6only };
-  let fd: Fd | null = null;
-  try {
-    fd = sys.socket(address.family, socketTypes[kind]);
-    const bound = bindSocket(sys, fd, kind, address, options);
-    if (bound.ok) fd = null;
-    return bound;
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return systemFailed(error, address);
-  } finally {
-    if (fd !== null) sys.close(fd);
-  }
+  return withSocket(sys, kind, address, (fd) => bindSocket(sys, fd, kind, address, options));
 }
 
 /** Keeps the socket if it succeeds. */

@@ -27,7 +27,7 @@ import {
   underLock,
 } from "./node.ts";
 import type { ListenerOptions } from "./options.ts";
-import { bindUnix, withSocket } from "./unix.ts";
+import { bindUnix, withUnixSocket } from "./unix.ts";
 
 /** Binds both sockets to `path`, which is absolute. Has one alone where the file system cannot exchange two nodes. */
 export function bindPair(
@@ -58,7 +58,7 @@ export function addTwin(
   const attributes = nodeAttributes(sys, options);
   if (!attributes.ok) return attributes;
   const { directoryMode } = attributes.value;
-  return withSocket(sys, kind, address, options, (fd) => {
+  return withUnixSocket(sys, kind, address, options, (fd) => {
     const bound = underLock(sys, node.path, directoryMode, () =>
       bindTwin(sys, fd, kind, node, options.backlog, attributes.value),
     );

@@ -1,13 +1,14 @@
 /** Makes one Unix listener: by path, with a node in the file system, or by a name in the abstract namespace. */
-import { type Fd, isSystemError, type SocketAddress, type Sys } from "../native/sys.ts";
+import type { Fd, SocketAddress, Sys } from "../native/sys.ts";
 import { ok, type Result } from "../util/result.ts";
 import { formatSocketAddress } from "./address.ts";
 import { nodeAttributes } from "./attributes.ts";
-import { type OpenFailure, optionFailed, systemFailed } from "./failure.ts";
-import { shapeOf, socketTypes, takesConnections, type UnixKind } from "./kind.ts";
+import { type OpenFailure, optionFailed } from "./failure.ts";
+import { shapeOf, takesConnections, type UnixKind } from "./kind.ts";
 import { type BoundListener, effectiveBacklog } from "./listener.ts";
 import { bindNode, type UnixNode } from "./node.ts";
 import { applyOptions, type ListenerOptions, recordOptions } from "./options.ts";
+import { withSocket } from "./socket.ts";
 
 /** Binds `path`, absolute or `@name`; nothing is left open when it fails. Does not wait. */
 export function bindUnix(
@@ -17,7 +18,7 @@ export function bindUnix(
   options: ListenerOptions,
 ): Result<BoundListener, OpenFailure> {
   const address: SocketAddress = { family: "unix", path };
-  return withSocket(sys, kind, address, options, (fd) => {
+  return withUnixSocket(sys, kind, address, options, (fd) => {
     const bound = path.startsWith("@")
       ? bindAbstract(sys, fd, kind, address, options)
       : bindPath(sys, fd, kind, path, options);
@@ -39,27 +40,17 @@ export function bindUnix(
 }
 
 /** A new socket with its options, for `bind` to bind and keep; it is closed if that fails. */
-export function withSocket<T>(
+export function withUnixSocket<T>(
   sys: Sys,
   kind: UnixKind,
   address: SocketAddress,
   options: ListenerOptions,
   bind: (fd: Fd) => Result<T, OpenFailure>,
 ): Result<T, OpenFailure> {
-  let fd: Fd | null = null;
-  try {
-    fd = sys.socket("unix", socketTypes[kind]);
+  return withSocket(sys, kind, address, (fd) => {
     const applied = applyOptions(sys, fd, shapeOf(kind, address, false), options, "unbound");
-    if (!applied.ok) return optionFailed(applied.error);
-    const bound = bind(fd);
-    if (bound.ok) fd = null;
-    return bound;
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return systemFailed(error, address);
-  } finally {
-    if (fd !== null) sys.close(fd);
-  }
+    return applied.ok ? bind(fd) : optionFailed(applied.error);
+  });
 }
 
 function bindPath(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { everythingAvailable } from "../../../src/config/availability.ts";
+import { everythingAvailable, notAvailable } from "../../../src/config/availability.ts";
 import { serviceFromOptions, serviceOptions } from "../../../src/config/options.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
 import { serviceTable } from "../../../src/config/schema/index.ts";
@@ -143,4 +143,12 @@ test("every key but the address and the command is an option", () => {
     Object.keys(serviceTable).filter((key) => key !== "listen" && key !== "command"),
   );
   expect(serviceOptions.find(({ key }) => key === "stop_timeout")?.flag).toBe("--stop-timeout");
+});
+
+test("the help of an option whose key is refused says so, and no other does", () => {
+  const refused = new Set(Object.values(notAvailable.service).flat());
+  const said = serviceOptions.filter(({ description }) => description.endsWith("Not available yet."));
+  expect(new Set(said.map(({ key }) => key))).toEqual(
+    new Set(serviceOptions.map(({ key }) => key).filter((key) => refused.has(key))),
+  );
 });
