@@ -1,7 +1,7 @@
 /** Accepting, for the handoffs in which tinetd does it: a few connections a turn, each described and let in or not. */
 
 import { cleanText } from "../log/clean.ts";
-import { type Accepted, isSystemError, type SocketAddress } from "../native/sys.ts";
+import { type Accepted, isSystemError, READABLE, type SocketAddress } from "../native/sys.ts";
 import { classifyAcceptError } from "../net/accept.ts";
 import { type EndpointKind, formatSocketAddress } from "../net/address.ts";
 import type { WatchedEnd } from "../net/ends.ts";
@@ -24,6 +24,9 @@ export function acceptWaiting(
 ): void {
   const admitted: Incoming[] = [];
   for (let turn = 0; turn < acceptsPerTurn && host.mayGoOn() && admitted.length < host.room(); turn++) {
+    // That somebody waits is known the first time. From then on it is asked, which takes 0.4 us: an accept4 that finds
+    // nobody has made a socket before, and takes 5 us, for which those who were accepted would have to wait.
+    if (turn > 0 && !isReadable(host, listener)) break;
     let accepted: Accepted | null;
     try {
       accepted = host.sys.accept(listener.fd);
@@ -39,6 +42,10 @@ export function acceptWaiting(
     else host.refuse(incoming, objection);
   }
   if (admitted.length > 0) take(admitted);
+}
+
+function isReadable({ sys }: HandoffHost, { fd }: BoundListener): boolean {
+  return (sys.poll(fd) & READABLE) !== 0;
 }
 
 /**

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { failed, remember } from "../../../src/handoff/accept.ts";
+import { acceptWaiting, failed, remember } from "../../../src/handoff/accept.ts";
+import type { HandoffHost, Incoming } from "../../../src/handoff/handoff.ts";
+import { READABLE } from "../../../src/native/sys.ts";
 import { classifyAcceptError, isShortage } from "../../../src/net/accept.ts";
 import { overTcp, overUnix } from "./incoming.ts";
 
@@ -25,6 +27,48 @@ describe("an error of accept", () => {
     };
     expect(failed(host, overTcp.listener, "accept", code)).toBe(goesOn);
     expect(told).toEqual(learned);
+  });
+});
+
+describe("of those who wait", () => {
+  /** @param waiting their descriptors */
+  function acceptAll(waiting: number[]) {
+    const { listener, local, remote } = overTcp;
+    let inVain = 0;
+    const taken: number[][] = [];
+    const host = {
+      sys: {
+        accept: () => {
+          const fd = waiting.shift();
+          if (fd === undefined) inVain += 1;
+          return fd === undefined ? null : { fd, peer: remote };
+        },
+        poll: () => (waiting.length > 0 ? READABLE : 0),
+        getsockname: () => local,
+      },
+      clock: { now: () => 0 },
+      nextConnection: () => 1,
+      mayGoOn: () => true,
+      room: () => Number.POSITIVE_INFINITY,
+      admit: () => null,
+    } as unknown as HandoffHost;
+    acceptWaiting(host, listener, (arrived: readonly Incoming[]) => taken.push(arrived.map(({ fd }) => fd)));
+    return { taken, inVain };
+  }
+
+  test("all are taken at once, and nobody is looked for by accepting him", () => {
+    expect(acceptAll([31])).toEqual({ taken: [[31]], inVain: 0 });
+    expect(acceptAll([31, 32, 33])).toEqual({ taken: [[31, 32, 33]], inVain: 0 });
+  });
+
+  test("no more than eight are taken in a turn", () => {
+    const waiting = [31, 32, 33, 34, 35, 36, 37, 38, 39, 40];
+    expect(acceptAll(waiting).taken).toEqual([[31, 32, 33, 34, 35, 36, 37, 38]]);
+    expect(waiting).toEqual([39, 40]);
+  });
+
+  test("the one who has gone meanwhile is nobody", () => {
+    expect(acceptAll([])).toEqual({ taken: [], inVain: 1 });
   });
 });
 
