@@ -41,7 +41,7 @@ export function formatPlan(plan: Plan, dryRun: boolean): string {
   if (ended > 0)
     lines.push(`ended      ${plural(ended, "connection")} that did not finish within drain_timeout`);
   lines.push(
-    dryRun ? `nothing is done (--dry-run); it would be generation ${generation}` : `generation ${generation}`,
+    dryRun ? `nothing is done (--dry-run): it is still generation ${generation}` : `generation ${generation}`,
   );
   return `${lines.join("\n")}\n`;
 }
