@@ -159,8 +159,7 @@ test("a program that cannot run is not started in a loop for those whose connect
   await using client = await connect(port);
   const failed = await rig.event("service.state", { state: "failed" });
   expect(failed.reason).toContain("ended before it had received a connection");
-  const before = rig.events.slice(0, rig.events.indexOf(failed));
-  expect(before.filter(({ event }) => event === "handler.started")).toHaveLength(3);
+  expect(rig.startsBefore(failed)).toBe(3);
   expect((await statusOf(rig)).start_failures).toBeGreaterThanOrEqual(3);
   expect(client.socket.readyState).toBe("open");
   expect(await rig.stop()).toEqual({ code: 0, signal: null });

@@ -25,6 +25,8 @@ export interface Rig extends AsyncDisposable {
   readonly otherLines: readonly string[];
   /** The first event of that name that matches, past or future (`EventLog.wait`). */
   event<N extends EventName>(name: N, match?: Match<N>, options?: { after?: Logged }): Promise<Logged<N>>;
+  /** How many handlers were started before that event, however late we look. */
+  startsBefore(event: Logged): number;
   /** The canonical address of the service's first listener, or of its n-th. */
   address(service: string, index?: number): Promise<string>;
   /** Its port. */
@@ -84,6 +86,9 @@ export function createRig(
     port: async (service, index) => portOf(await address(service, index)),
     status: async () => status.parse(await getJson(controlSocket, "/v1/status")),
     signal: (signal) => void child.kill(signal),
+    startsBefore: (event) =>
+      log.events.slice(0, log.events.indexOf(event)).filter(({ event: name }) => name === "handler.started")
+        .length,
     stop,
     exited,
     descriptors: () => descriptorCount(pid),
