@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /**
@@ -17,6 +18,8 @@ const project = (name: string, testTimeout: number) => ({
 export default defineConfig({
   test: {
     reporters: ["default"],
+    // Two at least: most tests wait for processes more than they compute.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       project("unit", 5_000),
       project("native", 20_000),

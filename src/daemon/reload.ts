@@ -74,8 +74,10 @@ export function plannedChanges({ changed }: ReloadPlan): Change[] {
   }));
 }
 
+/** What is postponed does not count: it differs again at the next reload. */
 export function isNothing({ added, removed, changed, daemon }: ReloadPlan): boolean {
-  return added.length + removed.length + changed.length + daemon.length === 0;
+  const applied = daemon.filter((key) => reloadable.includes(key));
+  return added.length + removed.length + changed.length + applied.length === 0;
 }
 
 export function postponed({ daemon }: ReloadPlan): string[] {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Config } from "../../../src/config/config.ts";
 import { loadConfig } from "../../../src/config/load.ts";
-import { mergeDaemon, planReload, postponed } from "../../../src/daemon/reload.ts";
+import { isNothing, mergeDaemon, planReload, postponed } from "../../../src/daemon/reload.ts";
 import { memoryReader } from "../config/memory.ts";
 
 const path = "/etc/tinetd/inetd.toml";
@@ -65,6 +65,9 @@ test("another handoff replaces, whatever else it brings", () => {
 test("of the daemon's own keys some wait for the next start", () => {
   const before = configOf(`[daemon]\nmax_connections = 10\n${plain}`);
   const after = configOf(`[daemon]\nmax_connections = 20\ncontrol_socket = "/run/x.sock"\n${plain}`);
-  expect(postponed(planReload(before, after))).toEqual(["control_socket"]);
+  const plan = planReload(before, after);
+  expect(postponed(plan)).toEqual(["control_socket"]);
+  expect(isNothing(plan)).toBe(false);
+  expect(isNothing({ ...plan, daemon: ["control_socket"] })).toBe(true);
   expect(mergeDaemon(before.daemon, after.daemon)).toEqual({ ...before.daemon, maxConnections: 20 });
 });
