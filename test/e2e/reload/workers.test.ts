@@ -12,6 +12,27 @@ import { startReloadable } from "./tools.ts";
 const listening = (acceptor: string, keys = "") =>
   `[services.it]\nlisten = "127.0.0.1:0"\nhandoff = "listen"\ncommand = "${acceptor}"\n${keys}\n`;
 
+test("stop-first at the path of a Unix socket: who knocks meanwhile waits there for the next worker", async () => {
+  const text = (directory: string, acceptor: string, keys: string) =>
+    listening(acceptor, keys).replace("127.0.0.1:0", `unix:${directory}/it.sock`);
+  const { rig, reload, place } = await startReloadable(({ directory, acceptor }) =>
+    text(directory, acceptor, ""),
+  );
+  await using _ = rig;
+  const path = join(place.directory, "it.sock");
+  await using inside = await connect(path);
+  const old = Number(await inside.command("pid"));
+  const reloading = reload(text(place.directory, place.acceptor, 'environment = { GENERATION = "2" }'));
+  // Answered after the reload has begun: from now on nobody comes to the old worker.
+  await rig.status();
+  await using next = await connect(path);
+  const answer = next.command("pid");
+  expect(Number(await inside.command("pid"))).toBe(old);
+  inside.end();
+  expect(await reloading).toMatchObject({ changed: [{ workers: "replaced", failure: null }], ended: 0 });
+  expect(Number(await answer)).not.toBe(old);
+});
+
 test("stop-first: the worker goes when nobody is with it, and who knocks meanwhile gets the next", async () => {
   const { rig, reload, place } = await startReloadable(({ acceptor }) => listening(acceptor));
   await using _ = rig;
