@@ -151,7 +151,8 @@ export class Generations {
     closeDoors(sys, acceptors);
     const isLate = this.#deadline(old.config.drainTimeout);
     while (old.handlers.size > 0 && !this.isLeft(old) && !isLate()) await this.pause();
-    const open = old.handlers.size > 0 ? this.#countWith(old) : 0;
+    // Whoever waits for the next worker is not with this one.
+    const open = old.handlers.size > 0 && !this.isLeft(old) ? this.#countWith(old) : 0;
     old.stopHandlers("it is replaced");
     while (old.handlers.size > 0) await this.pause();
     // One may have been bound anew meanwhile.
