@@ -338,7 +338,11 @@ export function createPass(host: HandoffHost): Handoff {
     const unreceived = new Set(worker.channel.outstanding.map(({ id }) => id));
     worker.channel.close();
     if (!wasReady) host.ended(endedTooSoon);
-    else host.ended(unreceived.size > 0 && !worker.received ? tookNothing : null);
+    else {
+      // It may have ended before the connection that it was started for could be given to it.
+      const isNone = !worker.received && (unreceived.size > 0 || !worker.leaving);
+      host.ended(isNone ? tookNothing : null);
+    }
     for (const [id, passed] of worker.open) {
       passed.worker = null;
       if (unreceived.has(id)) orphans.push(passed);
