@@ -141,8 +141,12 @@ napi_value op_poll(napi_env env, napi_callback_info info)
 
 	if (!get_fd(env, info, &one.fd))
 		return NULL;
-	/* One that does not wait is not interrupted. */
-	if (poll(&one, 1, 0) < 0)
+	/* It never waits, and yet a signal may interrupt it: the question is asked again. */
+	int ready;
+	do
+		ready = poll(&one, 1, 0);
+	while (ready < 0 && errno == EINTR);
+	if (ready < 0)
 		return throw_errno(env, "poll");
 	/* A negative number is left out without a word. */
 	if (one.fd < 0 || (one.revents & POLLNVAL))

@@ -63,7 +63,8 @@ static void look_around(struct relay *relay, int side)
 	socklen_t length = sizeof(error);
 
 	relay->sides[side].heeded = true;
-	poll(&poll_one, 1, 0);
+	while (poll(&poll_one, 1, 0) < 0 && errno == EINTR)
+		;
 	if (poll_one.revents & POLLHUP)
 		relay->sides[side].gone = true;
 	if ((poll_one.revents & POLLERR) == 0)
