@@ -21,6 +21,8 @@ export interface MissingListener {
   reason: string;
   /** When it is tried again, on the monotonic clock. */
   retryAt: number;
+  /** How long that was from when it was found missing, in milliseconds. */
+  waitMs: number;
 }
 
 export interface ListenerEvents {
@@ -310,7 +312,7 @@ export class Listeners {
     slot.failures += 1;
     const waitMs = inMs ?? retryWaitMs(slot.failures);
     const again = slot.missing?.reason === reason;
-    slot.missing = { address, reason, retryAt: this.#world.clock.now() + waitMs };
+    slot.missing = { address, reason, retryAt: this.#world.clock.now() + waitMs, waitMs };
     slot.timer = this.#world.clock.after(waitMs, () => {
       slot.timer = null;
       void this.#bind(slot, generation);

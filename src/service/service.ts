@@ -350,12 +350,9 @@ export class Service {
     return this.#hasTwins && lacksTwin(listener);
   }
 
-  #missing({ address, reason, retryAt }: MissingListener, again: boolean): void {
+  #missing({ address, reason, retryAt, waitMs }: MissingListener, again: boolean): void {
     const service = this.config.name;
-    if (!again) {
-      const retry_ms = Math.round(retryAt - this.#world.clock.now());
-      this.#world.emit({ event: "service.failed", service, address, reason, retry_ms });
-    }
+    if (!again) this.#world.emit({ event: "service.failed", service, address, reason, retry_ms: waitMs });
     if (this.listeners.bound.length > 0) return;
     this.#dispatch({ type: "lost", reason: `${address}: ${reason}`, until: retryAt });
   }
