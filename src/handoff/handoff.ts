@@ -5,6 +5,7 @@
  */
 import type { ServiceConfig } from "../config/config.ts";
 import type { RefusalReason } from "../log/events.ts";
+import type { Carry, Saved } from "../native/carry.ts";
 import type { Fd, PeerCredentials, SocketAddress, Sys } from "../native/sys.ts";
 import type { Bytes, HeldConnection, OnEnd, WatchedEnd } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
@@ -50,6 +51,33 @@ export interface Handoff {
   gone(handler: HandlerRef, failed: boolean): void;
   /** The `max_lifetime` of a handler that was started with `launch` is over. */
   aged(handler: HandlerRef): void;
+  /**
+   * All that it knows of those who are there, for another process that goes on in its place (an upgrade). Changes
+   * nothing: it is asked once to see whether the other can read it, and once more if so; and it may be that even then
+   * nothing comes of it. What a start or a look needs anew anyhow (a timer's next look, a question that is under way)
+   * is not part of it.
+   */
+  save(carry: Carry): Saved;
+  /**
+   * Takes up what `save` has said. Called once, before anything else but its creation; nobody is told of anything, but
+   * handlers that have ended meanwhile are announced by `gone` later, as any. Nothing may be read, written or accepted
+   * before this returns: should another part fail, the process that was there before goes on with all of it.
+   */
+  restore(saved: Saved, from: Restored): void;
+}
+
+/** What is there already when a handoff is restored. */
+export interface Restored {
+  claim: Carry;
+  /** The handlers of its generation that were there; none is missing. By pid. */
+  handlers: ReadonlyMap<number, RestoredHandler>;
+  /** Those that are bound, as `listeners()` had them. */
+  listeners: readonly BoundListener[];
+}
+
+export interface RestoredHandler extends HandlerRef {
+  /** The connection that it was started for. */
+  readonly connection: Connection | null;
 }
 
 /** Of a handoff that keeps nothing of what came by a listener: all that waits, waits in the kernel. */
@@ -78,6 +106,16 @@ export const keepsNothing: Pick<
   retire: () => {},
   surrender: () => [],
   closing: () => {},
+};
+
+/** Of a handoff that cannot go along with an upgrade yet. */
+export const staysBehind: Pick<Handoff, "save" | "restore"> = {
+  save: () => {
+    throw new Error("this handoff cannot be saved yet");
+  },
+  restore: () => {
+    throw new Error("this handoff cannot be restored yet");
+  },
 };
 
 /** What is wrong with a worker that ended before it was ready. */
@@ -162,6 +200,8 @@ export interface HandoffHost {
   dismiss(connection: Connection, fd: Fd, reason: RefusalReason, error: string): void;
   /** Watches for the end of a connection that others will hold. To be called while we have the descriptor too. */
   watchEnd(connection: HeldConnection, onEnd: OnEnd): WatchedEnd;
+  /** Goes on watching for the end of a connection by what its `WatchedEnd` has saved. */
+  resumeEnd(saved: Saved, onEnd: OnEnd): WatchedEnd;
 
   // For the handoffs in which handlers accept by themselves.
   /** All listeners of the service that are bound, in the order declared. */

@@ -25,7 +25,7 @@ import type {
   StandardDescriptors,
   Start,
 } from "./handoff.ts";
-import { endedTooSoon, keepsNothing, launchOne } from "./handoff.ts";
+import { endedTooSoon, keepsNothing, launchOne, staysBehind } from "./handoff.ts";
 import { tooOld } from "./old-age.ts";
 import { choose, isFull, type Load, roomOf } from "./pass-choice.ts";
 
@@ -375,6 +375,7 @@ export function createPass(host: HandoffHost): Handoff {
 
   return {
     ...keepsNothing,
+    ...staysBehind,
     accepts: true,
     readable,
     resume() {

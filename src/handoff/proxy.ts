@@ -18,7 +18,7 @@ import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
 import { createEntrance } from "./entrance.ts";
 import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
-import { endedTooSoon, keepsNothing, launchOne } from "./handoff.ts";
+import { endedTooSoon, keepsNothing, launchOne, staysBehind } from "./handoff.ts";
 import { type Client, Held } from "./held.ts";
 import { ProxyWorker } from "./proxy-worker.ts";
 import { type Relayed, Relays } from "./relays.ts";
@@ -248,6 +248,7 @@ export function createProxy(host: HandoffHost): Handoff {
 
   return {
     ...keepsNothing,
+    ...staysBehind,
     surrender: entrance.surrender,
     receive: entrance.take,
     accepts: true,

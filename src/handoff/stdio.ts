@@ -10,6 +10,7 @@ import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
 import { createEntrance } from "./entrance.ts";
 import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
+import { staysBehind } from "./handoff.ts";
 import { watchDisconnects } from "./stdio-disconnect.ts";
 import { watchStdioIdle } from "./stdio-idle.ts";
 import type { UdpRelay } from "./stdio-udp.ts";
@@ -55,6 +56,7 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
   const entrance = createEntrance(host, serve, () => host.mayStart());
   return {
     ...relay,
+    ...staysBehind,
     accepts: true,
     ready: () => {},
     aged: (handler) => handler.stop("max_lifetime"),

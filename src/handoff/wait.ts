@@ -20,6 +20,7 @@ import {
   launchOne,
   type StandardDescriptors,
   type Start,
+  staysBehind,
 } from "./handoff.ts";
 import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
 import { awaitLeave, tooOld } from "./old-age.ts";
@@ -167,6 +168,7 @@ export function createWait(host: HandoffHost): Handoff {
 
   return {
     ...keepsNothing,
+    ...staysBehind,
     // Who was let in cannot be put back into the kernel's queue, from which a handler takes everybody.
     receive: (incoming) => {
       for (const { fd } of incoming) host.sys.close(fd);

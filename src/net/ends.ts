@@ -1,10 +1,11 @@
 /** Tells when connections end whose descriptors others hold, and what they have carried. */
+import type { Carry, Saved } from "../native/carry.ts";
 import type { Fd, SocketAddress, Sys } from "../native/sys.ts";
 import type { Clock } from "../util/clock.ts";
 import type { DestroyedSys } from "./destroyed.ts";
 import type { DiagSys } from "./diag.ts";
-import { TcpEnds } from "./tcp-ends.ts";
-import { UnixEnds } from "./unix-ends.ts";
+import { type SavedTcpEnd, type SavedTcpEnds, TcpEnds } from "./tcp-ends.ts";
+import { type SavedUnixEnd, UnixEnds } from "./unix-ends.ts";
 
 /** Payload bytes of a TCP connection, as the one who accepted it sees them; `null` where the kernel keeps none. */
 export type Bytes = { received: number; sent: number } | null;
@@ -31,15 +32,35 @@ export interface WatchedEnd {
    * takes longer to send than half a minute, tells how much it was by then.
    */
   settle(tell: OnEnd): void;
+  /** For `Ends.resume` in another process. */
+  save(): Saved;
+}
+
+/** All of it but the connections, which have their own. */
+export interface SavedEnds {
+  tcp: SavedTcpEnds;
 }
 
 export class Ends {
   readonly #tcp: TcpEnds;
   readonly #unix: UnixEnds;
 
-  /** @param diag a NETLINK_SOCK_DIAG socket, borrowed */
-  constructor(sys: Sys & DestroyedSys & DiagSys, clock: Clock, diag: Fd) {
-    this.#tcp = new TcpEnds(sys, clock, diag);
+  /**
+   * @param diag a NETLINK_SOCK_DIAG socket, borrowed
+   * @param saved what another process had
+   */
+  constructor(
+    sys: Sys & DestroyedSys & DiagSys,
+    clock: Clock,
+    diag: Fd,
+    saved: { state: SavedEnds; claim: Carry } | null = null,
+  ) {
+    this.#tcp = new TcpEnds(
+      sys,
+      clock,
+      diag,
+      saved === null ? null : { state: saved.state.tcp, claim: saved.claim },
+    );
     this.#unix = new UnixEnds(sys, clock, diag);
   }
 
@@ -49,6 +70,16 @@ export class Ends {
     return local.family === "unix"
       ? this.#unix.watch(connection.fd, onEnd)
       : this.#tcp.watch(connection, local.port, onEnd);
+  }
+
+  /** Goes on by what a `WatchedEnd` of another process has saved. */
+  resume(saved: Saved, onEnd: OnEnd): WatchedEnd {
+    const one = saved as SavedTcpEnd | SavedUnixEnd;
+    return "local" in one ? this.#tcp.resume(one, onEnd) : this.#unix.resume(one, onEnd);
+  }
+
+  save(carry: Carry): SavedEnds {
+    return { tcp: this.#tcp.save(carry) };
   }
 
   close(): void {

@@ -2,6 +2,7 @@
  * Tells when TCP connections end whose descriptors others hold, and what they have carried: the kernel announces it, by
  * cookie. Nothing is asked of it but for connections that go on when their holder has gone.
  */
+import type { Carry } from "../native/carry.ts";
 import type { Fd, SocketAddress, Sys, Watch } from "../native/sys.ts";
 import { READABLE } from "../native/sys.ts";
 import type { Clock, Timer } from "../util/clock.ts";
@@ -37,6 +38,23 @@ interface Watched {
   timer: Timer | null;
 }
 
+/** Of one connection, as its `WatchedEnd` saves it. */
+export interface SavedTcpEnd {
+  cookie: string;
+  local: SocketAddress;
+  remote: SocketAddress;
+  port: number;
+  end: { bytes: Bytes } | null;
+  /** Neither over nor given up. */
+  watching: boolean;
+}
+
+/** Of all: who tells of them, and of which ports. */
+export interface SavedTcpEnds {
+  kernel: Fd;
+  told: number[];
+}
+
 export class TcpEnds {
   readonly #sys: Sys;
   readonly #clock: Clock;
@@ -51,12 +69,19 @@ export class TcpEnds {
   readonly #watch: Watch;
   #pause: Timer | null = null;
 
-  constructor(sys: Sys & DestroyedSys & DiagSys, clock: Clock, diag: Fd) {
+  /** @param saved what another process had: what the kernel has told it since stands in the socket */
+  constructor(
+    sys: Sys & DestroyedSys & DiagSys,
+    clock: Clock,
+    diag: Fd,
+    saved: { state: SavedTcpEnds; claim: Carry } | null,
+  ) {
     this.#sys = sys;
     this.#clock = clock;
     this.#diag = diag;
     // At once: later there may be no descriptor left.
-    this.#kernel = openDestroyed(sys, []);
+    this.#kernel = saved === null ? openDestroyed(sys, []) : saved.claim(saved.state.kernel);
+    this.#told = new Set(saved?.state.told ?? []);
     this.#watch = sys.watch(this.#kernel, () => this.#read());
     this.#watch.start(READABLE);
     this.#watch.unref();
@@ -66,17 +91,19 @@ export class TcpEnds {
     countFin(this.#sys, fd);
     const cookie = this.#sys.socketCookie(fd);
     const watched: Watched = { cookie, local, remote, port, onEnd, end: null, tell: null, timer: null };
-    this.#watched.set(cookie, watched);
-    this.#ports.set(port, (this.#ports.get(port) ?? 0) + 1);
-    if (!this.#told.has(port)) this.#tellOfPorts();
-    return {
-      forget: () => this.#forget(watched),
-      isOver: () => {
-        this.#drain();
-        return watched.end !== null;
-      },
-      settle: (tell) => this.#settle(watched, tell),
-    };
+    this.#add(watched);
+    return this.#handle(watched);
+  }
+
+  /** Goes on with one that another process has watched for. */
+  resume({ watching, ...saved }: SavedTcpEnd, onEnd: OnEnd): WatchedEnd {
+    const watched: Watched = { ...saved, onEnd, tell: null, timer: null };
+    if (watching) this.#add(watched);
+    return this.#handle(watched);
+  }
+
+  save(carry: Carry): SavedTcpEnds {
+    return { kernel: carry(this.#kernel), told: [...this.#told] };
   }
 
   /** Whoever waits for an end is told what is known. */
@@ -88,6 +115,28 @@ export class TcpEnds {
     this.#pause?.cancel();
     this.#watch.close();
     this.#sys.close(this.#kernel);
+  }
+
+  #add(watched: Watched): void {
+    const { cookie, port } = watched;
+    this.#watched.set(cookie, watched);
+    this.#ports.set(port, (this.#ports.get(port) ?? 0) + 1);
+    if (!this.#told.has(port)) this.#tellOfPorts();
+  }
+
+  #handle(watched: Watched): WatchedEnd {
+    return {
+      forget: () => this.#forget(watched),
+      isOver: () => {
+        this.#drain();
+        return watched.end !== null;
+      },
+      settle: (tell) => this.#settle(watched, tell),
+      save: (): SavedTcpEnd => {
+        const { cookie, local, remote, port, end } = watched;
+        return { cookie, local, remote, port, end, watching: this.#watched.has(cookie) };
+      },
+    };
   }
 
   #forget(watched: Watched): void {

@@ -9,6 +9,12 @@ import { livingUnix } from "./living.ts";
 
 const lookEveryMs = 1_000;
 
+/** Of one connection, as its `WatchedEnd` saves it. */
+export interface SavedUnixEnd {
+  cookie: string;
+  watching: boolean;
+}
+
 export class UnixEnds {
   readonly #sys: Sys;
   readonly #clock: Clock;
@@ -25,7 +31,17 @@ export class UnixEnds {
 
   /** Borrows `fd`. */
   watch(fd: Fd, onEnd: OnEnd): WatchedEnd {
-    const cookie = this.#sys.socketCookie(fd);
+    return this.#add(this.#sys.socketCookie(fd), onEnd);
+  }
+
+  /** Goes on with one that another process has watched for. */
+  resume({ cookie, watching }: SavedUnixEnd, onEnd: OnEnd): WatchedEnd {
+    const end = this.#add(cookie, onEnd);
+    if (!watching) end.forget();
+    return end;
+  }
+
+  #add(cookie: string, onEnd: OnEnd): WatchedEnd {
     this.#watched.set(cookie, onEnd);
     this.#timer ??= this.#clock.after(lookEveryMs, () => this.#look());
     const forget = () => void this.#watched.delete(cookie);
@@ -36,6 +52,7 @@ export class UnixEnds {
         forget();
         tell(null);
       },
+      save: (): SavedUnixEnd => ({ cookie, watching: this.#watched.has(cookie) }),
     };
   }
 

@@ -139,6 +139,7 @@ export class Generation {
         owner.connectionGone();
       },
       watchEnd: (connection, onEnd) => ends.watch(connection, onEnd),
+      resumeEnd: (saved, onEnd) => ends.resume(saved, onEnd),
       listeners: () => listeners.bound,
       rewatch: () => listeners.rewatch(),
       isQuiet: (some, workers) => traces.isQuiet(some, workers),
