@@ -27,21 +27,41 @@ export interface Frost {
   thaw(): void;
   /** One has ended, or was told to: nothing is to be done for it any more. */
   leave(worker: HandlerRef): void;
+  /** For `restore` in another process (an upgrade). */
+  save(): SavedFrost;
+  /**
+   * Goes on with what `save` has said: who stood still does so, until `max_frozen` is over as it was. For those who were
+   * on their way the freeze begins anew in a later turn, after a thaw: nobody knows any more how far it had come.
+   * @param workers among whom are those that were frozen
+   */
+  restore(saved: SavedFrost, workers: readonly HandlerRef[]): void;
 }
 
-export function createFrost(
-  { config, clock }: Pick<HandoffHost, "config" | "clock">,
-  events: FrostEvents,
-): Frost {
+export interface SavedFrost {
+  /** Pids of those that are frozen or about to be. */
+  frozen: number[];
+  /** Those of them that do not stand still yet. */
+  moving: number[];
+  /** When `max_frozen` is over, on the monotonic clock. */
+  expiresAt: number | null;
+}
+
+export function createFrost(host: Pick<HandoffHost, "config" | "clock">, events: FrostEvents): Frost {
+  const { clock } = host;
   const frozen = new Set<HandlerRef>();
   const moving = new Set<HandlerRef>();
   let timer: Timer | null = null;
+  let expiresAt: number | null = null;
 
   function begin(workers: readonly HandlerRef[]): void {
     for (const worker of workers) {
       frozen.add(worker);
       moving.add(worker);
     }
+    bringToRest(workers);
+  }
+
+  function bringToRest(workers: Iterable<HandlerRef>): void {
     for (const worker of workers) {
       // One that cannot be frozen has put an end to it.
       if (frozen.has(worker)) worker.freeze((done) => cameToRest(worker, done));
@@ -64,9 +84,14 @@ export function createFrost(
   }
 
   function expireLater(): void {
-    const { maxFrozen } = config;
-    if (maxFrozen === null) return;
-    timer = clock.after(maxFrozen, () => {
+    const { maxFrozen } = host.config;
+    if (maxFrozen !== null) expireAt(clock.now() + maxFrozen);
+  }
+
+  function expireAt(at: number): void {
+    expiresAt = at;
+    timer = clock.after(Math.max(0, at - clock.now()), () => {
+      expiresAt = null;
       expireLater();
       events.expired();
     });
@@ -87,8 +112,32 @@ export function createFrost(
   function end(): void {
     timer?.cancel();
     timer = null;
+    expiresAt = null;
     frozen.clear();
     moving.clear();
+  }
+
+  function save(): SavedFrost {
+    const pids = (some: Iterable<HandlerRef>) => [...some].map(({ pid }) => pid);
+    return { frozen: pids(frozen), moving: pids(moving), expiresAt };
+  }
+
+  function restore(saved: SavedFrost, workers: readonly HandlerRef[]): void {
+    for (const pid of saved.frozen) {
+      const worker = workers.find((each) => each.pid === pid);
+      if (worker === undefined) throw new Error(`worker ${pid}, which is frozen, is not there`);
+      frozen.add(worker);
+      if (saved.moving.includes(pid)) moving.add(worker);
+    }
+    if (moving.size > 0) timer = clock.after(0, beginAgain);
+    else if (saved.expiresAt !== null) expireAt(saved.expiresAt);
+  }
+
+  function beginAgain(): void {
+    timer = null;
+    const again = [...moving];
+    for (const worker of again) worker.thaw();
+    bringToRest(again);
   }
 
   return {
@@ -98,5 +147,7 @@ export function createFrost(
     begin,
     thaw,
     leave,
+    save,
+    restore,
   };
 }
