@@ -7,12 +7,14 @@
  * that half-closes, since a service for clients who wait to be spoken to is none that `wake_on = "data"` is for.
  */
 import type { ServiceConfig } from "../config/config.ts";
+import type { Carry } from "../native/carry.ts";
 import type { Watch } from "../native/sys.ts";
 import { READABLE } from "../native/sys.ts";
 import { constant } from "../net/constants.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { Timer } from "../util/clock.ts";
-import type { HandoffHost, Incoming } from "./handoff.ts";
+import type { HandoffHost, Incoming, Restored } from "./handoff.ts";
+import { restoreIncoming, type SavedIncoming, saveIncoming } from "./saved.ts";
 
 type EntranceHost = Pick<
   HandoffHost,
@@ -30,6 +32,17 @@ export interface Entrance {
   readonly size: number;
   /** Closes all that are here: the service is stopped. */
   close(): void;
+  /** @param listeners those that are bound, in their order */
+  save(carry: Carry, listeners: readonly BoundListener[]): SavedEntrance;
+  /** Takes up what `save` has said; the host counts them already. To be called before anything else. */
+  restore(saved: SavedEntrance, from: Pick<Restored, "claim" | "listeners">): void;
+}
+
+/** Those who are here, as another process takes them up (an upgrade). */
+export interface SavedEntrance {
+  /** Each with the moment until which it is waited for. */
+  silent: { incoming: SavedIncoming; deadline: number | null }[];
+  ripe: SavedIncoming[];
 }
 
 /** Whether those who come to `listener` are to speak first. */
@@ -39,6 +52,8 @@ export function isForSpeakers({ wakeOn }: Pick<ServiceConfig, "wakeOn">, { kind 
 
 interface Silent {
   incoming: Incoming;
+  /** `null`: it is waited for without end. */
+  deadline: number | null;
   watch: Watch;
   timer: Timer | null;
 }
@@ -52,28 +67,37 @@ export function createEntrance(
   next: (arrived: readonly Incoming[]) => void,
   mayServe: () => boolean,
 ): Entrance {
-  const { config, sys, clock } = host;
+  const { sys, clock } = host;
   const silent = new Set<Silent>();
   /** They have spoken. */
   const ripe: Incoming[] = [];
 
-  const waitsFor = (incoming: Incoming) => isForSpeakers(config, incoming.listener) && !hasSpoken(incoming);
+  const waitsFor = (incoming: Incoming) =>
+    isForSpeakers(host.config, incoming.listener) && !hasSpoken(incoming);
   const hasSpoken = ({ fd }: Incoming) => sys.ioctlInt(fd, constant(sys, "FIONREAD")) > 0;
 
   function wait(incoming: Incoming): void {
     host.keep();
+    const { firstByteTimeout } = host.config;
+    waitUntil(firstByteTimeout === null ? null : clock.now() + firstByteTimeout, incoming);
+  }
+
+  function waitUntil(deadline: number | null, incoming: Incoming): void {
     const watch = sys.watch(incoming.fd, () => stirred(one));
-    const { firstByteTimeout } = config;
-    const timer =
-      firstByteTimeout === null
-        ? null
-        : clock.after(firstByteTimeout, () => {
-            stopWaiting(one);
-            host.release(() => host.refuse(incoming, "timeout"));
-          });
-    const one: Silent = { incoming, watch, timer };
+    const timer = deadline === null ? null : clock.after(deadline - clock.now(), () => isLate(one));
+    const one: Silent = { incoming, deadline, watch, timer };
     silent.add(one);
     watch.start(READABLE);
+  }
+
+  function isLate(one: Silent): void {
+    // It may have spoken in time while nobody looked, because we were about something else (an upgrade).
+    if (hasSpoken(one.incoming)) {
+      stirred(one);
+      return;
+    }
+    stopWaiting(one);
+    host.release(() => host.refuse(one.incoming, "timeout"));
   }
 
   /** It has sent something, or its end, or a reset. */
@@ -82,7 +106,7 @@ export function createEntrance(
     stopWaiting(one);
     if (!hasSpoken(incoming)) host.release(() => sys.close(incoming.fd));
     else if (mayServe()) giveOn(incoming);
-    else if (config.onLimit === "refuse" || host.isStopped())
+    else if (host.config.onLimit === "refuse" || host.isStopped())
       host.release(() => host.refuse(incoming, "error"));
     else ripe.push(incoming);
   }
@@ -131,6 +155,17 @@ export function createEntrance(
     surrender,
     close() {
       for (const { fd } of surrender()) sys.close(fd);
+    },
+    save: (carry, listeners) => ({
+      silent: [...silent].map(({ incoming, deadline }) => ({
+        incoming: saveIncoming(incoming, listeners, carry),
+        deadline,
+      })),
+      ripe: ripe.map((incoming) => saveIncoming(incoming, listeners, carry)),
+    }),
+    restore(saved, from) {
+      for (const { incoming, deadline } of saved.silent) waitUntil(deadline, restoreIncoming(incoming, from));
+      ripe.push(...saved.ripe.map((incoming) => restoreIncoming(incoming, from)));
     },
   };
 }

@@ -3,37 +3,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Flow } from "../../../src/handoff/flow.ts";
 import type { SocketAddress, Sys } from "../../../src/native/sys.ts";
-import type { Clock } from "../../../src/util/clock.ts";
 import { ready, sys } from "../../native/support.ts";
 import { open, udp, workplace } from "../net/support.ts";
+import { manualClock } from "../rig/manual-clock.ts";
 
 workplace();
-
-/** Time that passes when the test says so. */
-function manualClock() {
-  let now = 0;
-  const timers = new Set<{ at: number; callback: () => void }>();
-  const clock: Clock = {
-    now: () => now,
-    wall: () => new Date(now),
-    after(delayMs, callback) {
-      const timer = { at: now + delayMs, callback };
-      timers.add(timer);
-      return { cancel: () => void timers.delete(timer) };
-    },
-  };
-  return {
-    clock,
-    pending: () => timers.size,
-    pass(ms: number) {
-      now += ms;
-      for (const timer of [...timers]) {
-        if (timer.at > now || !timers.delete(timer)) continue;
-        timer.callback();
-      }
-    },
-  };
-}
 
 interface Overrides extends Partial<Sys> {
   idleTimeout?: number | null;
