@@ -21,7 +21,7 @@ import {
   staysBehind,
 } from "./handoff.ts";
 import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
-import { awaitLeave, tooOld } from "./old-age.ts";
+import { type Aging, awaitLeave, tooOld } from "./old-age.ts";
 import { createTakings, namesOf, type Waited } from "./takings.ts";
 
 /** How often the queues are looked at while fewer workers run than may. */
@@ -38,8 +38,8 @@ interface Worker {
   /** What waited when it was started. */
   before: Waited;
   startedAt: number;
-  /** Its `max_lifetime` is over: gives up waiting for a moment in which it can go. */
-  aged: (() => void) | null;
+  /** Its `max_lifetime` is over: it goes in a moment in which it can. */
+  aged: Aging | null;
 }
 
 export function createListen(host: HandoffHost): Handoff {
@@ -210,7 +210,7 @@ export function createListen(host: HandoffHost): Handoff {
   /** The others go on, and a new one is started as it is for any that has ended. */
   function aged(ref: HandlerRef): void {
     const worker = workers.get(ref.pid);
-    worker?.aged?.();
+    worker?.aged?.giveUp();
     if (worker !== undefined) worker.aged = awaitLeave(host, ref, () => isQuiet() && leave([ref], tooOld));
   }
 
@@ -220,7 +220,7 @@ export function createListen(host: HandoffHost): Handoff {
     if (worker === undefined) return;
     workers.delete(pid);
     frost.leave(ref);
-    worker.aged?.();
+    worker.aged?.giveUp();
     const left = leaving.delete(pid);
     if (left && leaving.size === 0 && workers.size > 0) openDoors(host.sys, host.listeners());
     sampleLater();

@@ -6,7 +6,7 @@ import type { Timer } from "../util/clock.ts";
 import { createFrost, type Frost } from "./frost.ts";
 import type { HandlerRef, HandoffHost } from "./handoff.ts";
 import type { Client } from "./held.ts";
-import { awaitLeave, tooOld } from "./old-age.ts";
+import { type Aging, awaitLeave, tooOld } from "./old-age.ts";
 
 type Host = Pick<HandoffHost, "config" | "clock" | "rewatch">;
 
@@ -23,8 +23,7 @@ export class ProxyWorker {
   readonly #frost: Frost;
   #idleTimer: Timer | null = null;
   #retired = false;
-  /** Gives up waiting for the moment in which it may go for its age. */
-  #aging: (() => void) | null = null;
+  #aging: Aging | null = null;
 
   constructor(host: Host, ref: HandlerRef) {
     this.#host = host;
@@ -93,7 +92,7 @@ export class ProxyWorker {
   /** It has gone. */
   close(): void {
     this.#idleTimer?.cancel();
-    this.#aging?.();
+    this.#aging?.giveUp();
     this.#frost.leave(this.ref);
   }
 

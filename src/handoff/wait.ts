@@ -23,7 +23,7 @@ import {
   staysBehind,
 } from "./handoff.ts";
 import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
-import { awaitLeave, tooOld } from "./old-age.ts";
+import { type Aging, awaitLeave, tooOld } from "./old-age.ts";
 import { createTakings, type Waited } from "./takings.ts";
 
 /** After so many handlers that did not take it, a datagram is dropped. */
@@ -38,8 +38,8 @@ interface Turn {
   idle: IdleWatch | null;
   /** The handler was told to stop because nobody is there, with the door closed behind it. */
   leaving: boolean;
-  /** Its `max_lifetime` is over: gives up waiting for a moment in which it can go. */
-  aged: (() => void) | null;
+  /** Its `max_lifetime` is over: it goes in a moment in which it can. */
+  aged: Aging | null;
 }
 
 export function createWait(host: HandoffHost): Handoff {
@@ -134,7 +134,7 @@ export function createWait(host: HandoffHost): Handoff {
     turns.delete(pid);
     turn.idle?.stop();
     turn.frost.leave(turn.handler);
-    turn.aged?.();
+    turn.aged?.giveUp();
     // The service may have been stopped, or the listener bound anew: then its descriptor is another's by now.
     if (!host.listeners().includes(listener)) return;
     if (leaving) openDoors(host.sys, [listener]);

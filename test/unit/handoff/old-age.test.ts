@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { HandlerRef, HandoffHost } from "../../../src/handoff/handoff.ts";
-import { awaitLeave } from "../../../src/handoff/old-age.ts";
+import { awaitLeave, resumeLeave } from "../../../src/handoff/old-age.ts";
 
 function setUp(stopTimeout: number | null) {
   let now = 0;
@@ -57,6 +57,42 @@ test("after stop_timeout it is stopped; with none, never", () => {
 
 test("one that has gone is not looked after any more", () => {
   const { host, worker, due } = setUp(1_000);
-  awaitLeave(host, worker, () => false)();
+  awaitLeave(host, worker, () => false).giveUp();
   expect(due).toEqual([]);
+});
+
+test("over an upgrade it is waited for as long as it was to be, and looked in a later turn", () => {
+  const { host, worker, stops, pass, due } = setUp(1_000);
+  const saved = JSON.parse(JSON.stringify(awaitLeave(host, worker, () => false).save()));
+  pass(600);
+  due.length = 0;
+  let looks = 0;
+  resumeLeave(host, worker, () => ++looks > 9, saved);
+  expect(looks).toBe(0);
+  pass(400);
+  expect([looks, stops, due]).toEqual([2, ["max_lifetime"], []]);
+});
+
+test("whose time is over during an upgrade is looked after once more", () => {
+  const { host, worker, stops, pass } = setUp(1_000);
+  const saved = awaitLeave(host, worker, () => false).save();
+  pass(5_000);
+  stops.length = 0;
+  resumeLeave(host, worker, () => true, saved);
+  pass(0);
+  expect(stops).toEqual([]);
+});
+
+test("one that was told to go is not waited for again, nor one that never has to", () => {
+  const { host, worker, pass, due } = setUp(null);
+  const left = awaitLeave(host, worker, () => true).save();
+  expect(left).toEqual({ until: null, waiting: false });
+  resumeLeave(host, worker, () => true, left);
+  expect(due).toEqual([]);
+  const waiting = awaitLeave(host, worker, () => false).save();
+  due.length = 0;
+  let looks = 0;
+  resumeLeave(host, worker, () => ++looks === 0, JSON.parse(JSON.stringify(waiting)));
+  pass(1_000);
+  expect(looks).toBe(4);
 });
