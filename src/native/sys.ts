@@ -67,7 +67,7 @@ export interface RelayWay {
   ended: boolean;
 }
 
-/** What a relay that is not there any more was about to do. */
+/** What a relay has done, and was about to do: all that another needs to go on in its place. */
 export interface RelayState {
   aToB: RelayWay;
   bToA: RelayWay;
@@ -78,7 +78,7 @@ export interface RelayState {
 export interface RelayOptions {
   /** What `b` gets before anything from `a`: a PROXY header. In no count. Not together with `resume`. */
   prefixToB?: Uint8Array;
-  /** Goes on where another relay of the same connections was detached. */
+  /** Goes on where another relay of the same connections was, perhaps in another process. */
   resume?: RelayState;
 }
 
@@ -104,10 +104,9 @@ export interface Relay {
   idleMs(): number;
   /** Closes both sides now; a TCP side that was still to get something is reset. `onEnd` is not called. */
   close(): void;
-  /**
-   * Gives both descriptors back to the caller, non-blocking, with all that `relay` needs to go on; `onEnd` is not called.
-   * `null` if it has ended.
-   */
+  /** How it stands at this moment, with its descriptors, which stay its own; it goes on. `null` if it has ended. */
+  state(): (RelayState & { a: Fd; b: Fd }) | null;
+  /** The same, but it gives both descriptors back to the caller, non-blocking, and is over; `onEnd` is not called. */
   detach(): (RelayState & { a: Fd; b: Fd }) | null;
 }
 
@@ -304,7 +303,7 @@ export interface Sys {
    * last byte, and its reset as a reset (a Unix socket cannot be reset, it sees an end). Keeps both descriptors, and makes
    * them non-blocking and TCP_NODELAY; if it throws they are still the caller's. A side that takes nothing slows the other
    * down: at most 256 KiB are under way in each direction, nothing while it is idle. Urgent data is left out, and so are
-   * descriptors sent along.
+   * descriptors sent along. Nothing is read, written or ended before a later turn of the event loop.
    * @param onEnd called once, never before this returns; the descriptors are closed by then
    * @throws EPROTOTYPE for what is not a stream socket, EEXIST for one that is being relayed
    */

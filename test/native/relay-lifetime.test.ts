@@ -72,7 +72,7 @@ test("an exception in the callback is an uncaught one", async () => {
 test("its methods are for relays", async () => {
   const [toA, toB] = [await connection("unix"), await connection("unix")];
   const relay = sys.relay(toA.near, toB.near, () => {});
-  for (const method of [relay.bytes, relay.idleMs, relay.close, relay.detach])
+  for (const method of [relay.bytes, relay.idleMs, relay.close, relay.state, relay.detach])
     expect(() => Reflect.apply(method, {}, [])).toThrow(TypeError);
   relay.close();
   toA.peer.close();

@@ -1,4 +1,4 @@
-/** A relay that is taken out from between its peers, and one that goes on in its place, at any moment. */
+/** A relay that is looked at or taken out from between its peers, and one that goes on in its place, at any moment. */
 import { describe, expect, test } from "vitest";
 import type { Fd, RelayState } from "../../src/native/sys.ts";
 import { expectNoLeaks, openDescriptors } from "./leaks.ts";
@@ -15,6 +15,13 @@ const kinds: [Kind, Kind][] = [
   ["unix", "unix"],
 ];
 
+/** All of it as text: what stands in the one stands in the other. */
+function written(state: RelayState | null): string {
+  return JSON.stringify(state, (_, value) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value,
+  );
+}
+
 /** As another process would get it: other numbers, and nothing but what can be written down. */
 function moved({ a, b, ...state }: RelayState & { a: Fd; b: Fd }): { a: Fd; b: Fd; state: RelayState } {
   const copy = (fd: Fd) => {
@@ -22,10 +29,9 @@ function moved({ a, b, ...state }: RelayState & { a: Fd; b: Fd }): { a: Fd; b: F
     sys.close(fd);
     return other;
   };
-  const text = JSON.stringify(state, (_, value) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value,
+  const parsed = JSON.parse(written(state), (key, value) =>
+    key === "unsent" ? Buffer.from(value, "base64") : value,
   );
-  const parsed = JSON.parse(text, (key, value) => (key === "unsent" ? Buffer.from(value, "base64") : value));
   return { a: copy(a), b: copy(b), state: parsed };
 }
 
@@ -47,8 +53,10 @@ test.each(kinds)("fifty megabytes each way survive it again and again: %s and %s
     return sum;
   };
   const move = () => {
+    const seen = written(relay.state());
     const state = relay.detach();
     if (state === null || over) return;
+    expect(written(state) === seen).toBe(true);
     expect(openDescriptors().filter((entry) => entry.includes("pipe:")).length).toBeLessThan(100);
     unsent += state.aToB.unsent.length + state.bToA.unsent.length;
     const next = moved(state);
@@ -76,6 +84,73 @@ test.each(kinds)("fifty megabytes each way survive it again and again: %s and %s
   toA.peer.close();
   toB.peer.close();
 });
+
+describe("state()", () => {
+  test.each(kinds)("changes nothing, however often it is asked: %s and %s", async (kindA, kindB) => {
+    const [toA, toB] = [await connection(kindA), await connection(kindB)];
+    for (const { near, peer } of [toA, toB]) {
+      sys.setsockopt(near, SOL_SOCKET, SO_SNDBUF, 32_768);
+      sys.setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, 32_768);
+    }
+    const { relay, end } = beginRelay(toA.near, toB.near);
+    const length = 20_000_000;
+    let looks = 0;
+    let unsent = 0;
+    const look = () => {
+      const state = relay.state();
+      if (state === null) return;
+      looks++;
+      unsent += state.aToB.unsent.length + state.bToA.unsent.length;
+      expect(written(relay.state()) === written(state)).toBe(true);
+      expect(relay.bytes()).toEqual({ aToB: state.aToB.bytes, bToA: state.bToA.bytes });
+      setImmediate(look);
+    };
+    setImmediate(look);
+    const send = async (peer: Peer) => {
+      const sum = await peer.writeRandom(length);
+      peer.end();
+      return sum;
+    };
+    const [saidA, saidB, heardA, heardB] = await Promise.all([
+      send(toA.peer),
+      send(toB.peer),
+      toA.peer.readAll(70_000),
+      toB.peer.readAll(),
+    ]);
+    expect([heardB, heardA]).toEqual([saidA, saidB]);
+    expect(await end).toEqual({ reason: "end", code: null, aToB: length, bToA: length });
+    expect(relay.state()).toBeNull();
+    expect(looks).toBeGreaterThan(10);
+    expect(unsent).toBeGreaterThan(0);
+    toA.peer.close();
+    toB.peer.close();
+  });
+});
+
+test.each(kinds)(
+  "one that is resumed does nothing before its turn comes: %s and %s",
+  async (kindA, kindB) => {
+    const [toA, toB] = [await connection(kindA), await connection(kindB)];
+    const way = { bytes: 3, ended: true };
+    await toA.peer.write(Buffer.from("more"));
+    const state = {
+      aToB: { ...way, unsent: Buffer.from("owed to b"), ended: false },
+      bToA: { ...way, unsent: Buffer.from("owed to a") },
+      idleMs: 0,
+    };
+    const { relay, end } = beginRelay(toA.near, toB.near, { resume: state });
+    expect(relay.state()).toMatchObject({ a: toA.near, b: toB.near, aToB: { bytes: 3 }, bToA: { bytes: 3 } });
+    const buffer = Buffer.alloc(100);
+    for (const { fd } of [toA.peer, toB.peer]) expect(sys.read(fd, buffer)).toBeNull();
+    // And then all of it, the end behind the last byte too.
+    expect((await toA.peer.readAll()).length).toBe(9);
+    toA.peer.end();
+    expect((await toB.peer.readAll()).length).toBe(13);
+    expect(await end).toEqual({ reason: "end", code: null, aToB: 7, bToA: 3 });
+    toA.peer.close();
+    toB.peer.close();
+  },
+);
 
 describe("detach()", () => {
   test("gives back two descriptors that work, and nothing else is left", async () => {
@@ -144,6 +219,21 @@ describe("detach()", () => {
       toB.peer.close();
     }
   });
+});
+
+test("a reset that came meanwhile is told to the next one", async () => {
+  const [toA, toB] = [await connection("tcp"), await connection("tcp")];
+  const first = beginRelay(toA.near, toB.near);
+  // Nothing of this has had its turn when the relay goes.
+  sys.write(toA.peer.fd, Buffer.alloc(50_000));
+  toA.peer.reset();
+  const state = first.relay.detach();
+  if (state === null) throw new Error("a relay that ended");
+  const next = moved(state);
+  const { end } = beginRelay(next.a, next.b, { resume: next.state });
+  expect(await end).toEqual({ reason: "reset-a", code: "ECONNRESET", aToB: 50_000, bToA: 0 });
+  await expect(toB.peer.readAll()).rejects.toMatchObject({ code: "ECONNRESET" });
+  toB.peer.close();
 });
 
 test("what had happened before counts: bytes, and for how long nothing did", async () => {

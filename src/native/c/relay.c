@@ -134,13 +134,29 @@ static napi_value relay_close(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-static napi_value relay_detach(napi_env env, napi_callback_info info)
+static napi_value relay_get_state(napi_env env, napi_callback_info info)
 {
 	struct relay *relay = this_relay(env, info);
 
 	if (relay == NULL)
 		return NULL;
-	return relay->open ? take_state(env, relay) : from_null(env);
+	return relay->open ? get_state(env, relay) : from_null(env);
+}
+
+/* Nothing is lost if the state cannot be had: then it goes on. */
+static napi_value relay_detach(napi_env env, napi_callback_info info)
+{
+	struct relay *relay = this_relay(env, info);
+	napi_value state;
+
+	if (relay == NULL)
+		return NULL;
+	if (!relay->open)
+		return from_null(env);
+	state = get_state(env, relay);
+	if (state != NULL)
+		close_relay(relay);
+	return state;
 }
 
 napi_value op_relay(napi_env env, napi_callback_info info)
@@ -182,6 +198,7 @@ struct relays *new_relays(napi_env env)
 		{ "bytes", NULL, relay_bytes, NULL, NULL, NULL, napi_default_method, NULL },
 		{ "idleMs", NULL, relay_idle_ms, NULL, NULL, NULL, napi_default_method, NULL },
 		{ "close", NULL, relay_close, NULL, NULL, NULL, napi_default_method, NULL },
+		{ "state", NULL, relay_get_state, NULL, NULL, NULL, napi_default_method, NULL },
 		{ "detach", NULL, relay_detach, NULL, NULL, NULL, napi_default_method, NULL },
 	};
 	struct relays *all = calloc(1, sizeof(*all));

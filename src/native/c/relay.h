@@ -2,8 +2,8 @@
  * A relay: two connected stream sockets, each of which gets what the other says. It is made of two ways, from one side
  * to the other and back, that know nothing of each other but share their fate.
  *
- *     relay.c        what JavaScript sees: begin, close, detach, what has been relayed
- *     relay_state.c  the state that a relay is resumed with and leaves behind
+ *     relay.c        what JavaScript sees: begin, close, detach, its state, what has been relayed
+ *     relay_state.c  the state of a relay, and how one is resumed with it
  *     relay_run.c    what a relay does when one of its sides is ready, and how it ends
  *     relay_flow.c   one way: take bytes from here, give them there, stop taking while there is no room
  *     relay_pipe.c   pipes through which a way with much to carry moves pages instead of copying bytes
@@ -113,8 +113,8 @@ extern const char *const way_names[2];
 /* RelayOptions of sys.ts into the ways, all zero before; `*idle` is how long nothing has come. False: a TypeError. */
 bool get_relay_options(napi_env env, napi_value options, struct relay *relay, uint64_t *idle);
 double idle_ms(const struct relay *relay);
-/* A RelayState: all that there is to know of an open relay, which is over with it. NULL if it cannot be had. */
-napi_value take_state(napi_env env, struct relay *relay);
+/* A RelayState with both descriptors: all that there is to know of an open relay. NULL, with an error: no memory. */
+napi_value get_state(napi_env env, struct relay *relay);
 
 /* ---- relay_pipe.c ---- */
 
@@ -139,8 +139,8 @@ enum flow {
 enum flow forward(struct relays *all, struct way *way, int *error);
 /* How much has been taken and not given. */
 size_t undelivered(const struct way *way);
-/* Moves that out of the way into `bytes`. */
-void drain(struct relays *all, struct way *way, uint8_t *bytes);
+/* Sees to it that this is in memory, to be looked at, and none of it in a pipe. False, and nothing done: no memory. */
+bool unpipe(struct relays *all, struct way *way);
 /* Forgets it. */
 void discard(struct relays *all, struct way *way);
 

@@ -34,19 +34,27 @@ void discard(struct relays *all, struct way *way)
 	way->left_length = 0;
 }
 
-void drain(struct relays *all, struct way *way, uint8_t *bytes)
+bool unpipe(struct relays *all, struct way *way)
 {
-	if (way->left_length > 0)
-		memcpy(bytes, way->left, way->left_length);
-	while (way->pipe != NULL && way->pipe->filled > 0) {
-		ssize_t count = read(way->pipe->output, bytes, way->pipe->filled);
+	struct pipe *pipe = way->pipe;
+
+	if (pipe == NULL)
+		return true;
+	way->kept = malloc(pipe->filled);
+	if (way->kept == NULL)
+		return false;
+	way->left = way->kept;
+	while (pipe->filled > 0) {
+		ssize_t count = read(pipe->output, way->kept + way->left_length, pipe->filled);
 
 		if (count <= 0)
 			break; /* not with what a pipe of ours says it holds */
-		bytes += count;
-		way->pipe->filled -= (size_t)count;
+		way->left_length += (size_t)count;
+		pipe->filled -= (size_t)count;
 	}
-	discard(all, way);
+	return_pipe(&all->pipes, pipe);
+	way->pipe = NULL;
+	return true;
 }
 
 /* Gives what can be given now: the bytes given, or -1 with errno. */

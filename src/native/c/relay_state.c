@@ -1,7 +1,8 @@
 /*
- * A relay as a value: the state that one is begun with, and the state that one leaves behind when its descriptors go on
- * without it, to another process image or to somebody else (RelayState of sys.ts).
+ * A relay as a value: the state that one is begun with, and the state that another is to be begun with when the
+ * descriptors go on without it, to another process image or to somebody else (RelayState of sys.ts).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,42 +89,49 @@ double idle_ms(const struct relay *relay)
 	return (double)(uv_now(relay->sides[0].poll.loop) - relay->active_at);
 }
 
-static napi_value from_way(napi_env env, const struct way *way, napi_value unsent)
+static bool copy_bytes(napi_env env, const uint8_t *bytes, size_t length, napi_value *result)
 {
-	napi_value result = new_object(env);
+	napi_value buffer;
+	void *copy;
 
+	if (napi_create_arraybuffer(env, length, &copy, &buffer) != napi_ok ||
+	    napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, result) != napi_ok)
+		return false;
+	if (length > 0)
+		memcpy(copy, bytes, length);
+	return true;
+}
+
+/* A RelayWay of sys.ts, or NULL. */
+static napi_value from_way(napi_env env, struct relays *all, struct way *way)
+{
+	napi_value result = new_object(env), unsent;
+
+	if (!unpipe(all, way)) {
+		throw_system_error(env, ENOMEM, "relay", NULL);
+		return NULL;
+	}
+	if (!copy_bytes(env, way->left, way->left_length, &unsent))
+		return NULL;
 	set_double(env, result, "bytes", (double)way->bytes);
 	set(env, result, "unsent", unsent);
 	set_bool(env, result, "ended", way->ended);
 	return result;
 }
 
-static bool new_bytes(napi_env env, size_t length, void **bytes, napi_value *result)
+napi_value get_state(napi_env env, struct relay *relay)
 {
-	napi_value buffer;
+	napi_value result = new_object(env);
 
-	return napi_create_arraybuffer(env, length, bytes, &buffer) == napi_ok &&
-	       napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, result) == napi_ok;
-}
-
-napi_value take_state(napi_env env, struct relay *relay)
-{
-	napi_value unsent[2], result;
-	void *bytes[2];
-
-	/* First what could fail: nothing may be lost. */
-	for (int i = 0; i < 2; i++) {
-		if (!new_bytes(env, undelivered(&relay->ways[i]), &bytes[i], &unsent[i]))
-			return NULL;
-	}
-	result = new_object(env);
 	set_int(env, result, "a", relay->sides[0].fd);
 	set_int(env, result, "b", relay->sides[1].fd);
 	set_double(env, result, "idleMs", idle_ms(relay));
 	for (int i = 0; i < 2; i++) {
-		drain(relay->all, &relay->ways[i], bytes[i]);
-		set(env, result, way_names[i], from_way(env, &relay->ways[i], unsent[i]));
+		napi_value way = from_way(env, relay->all, &relay->ways[i]);
+
+		if (way == NULL)
+			return NULL;
+		set(env, result, way_names[i], way);
 	}
-	close_relay(relay);
 	return result;
 }
