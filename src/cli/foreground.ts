@@ -1,7 +1,7 @@
 /** Runs a daemon in this process until a signal ends it: what `run` and `serve` have in common. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Config, Problem } from "../config/config.ts";
+import type { Config, DaemonConfig, Problem } from "../config/config.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { keepHeapSmall } from "../daemon/heap.ts";
 import { type PidFile, writePidFile } from "../daemon/pidfile.ts";
@@ -46,12 +46,12 @@ export async function runForeground(
   const inherited = inheritedSockets(context, sys, config);
   const created = createLogger(
     { sys, clock: systemClock, pid: process.pid },
-    logOptions(context, config, options),
+    logOptions(context, config.daemon, options),
   );
   if (!created.ok) throw new CommandFailure(created.error);
   const logger = created.value;
   // Not by Node's stderr, whose opening changes flags that handlers share.
-  if (logger.problem !== null) say(`tinetd: ${logger.problem}\n`);
+  if (logger.problem !== null) say(`tinetd: ${logger.problem}; lines are lost until it is there\n`);
   const pidFile = takePidFile(sys, context, options);
   const nothing = openSync("/dev/null", "r+");
   const daemon = new Daemon(
@@ -60,6 +60,7 @@ export async function runForeground(
       clock: systemClock,
       emit: logger.emit,
       logLosses: () => logger.losses,
+      configureLog: (changed) => logger.configure(logOptions(context, changed, options)),
       host: {
         uid: process.geteuid?.() ?? 0,
         gid: process.getegid?.() ?? 0,
@@ -151,8 +152,9 @@ function tellReady(fd: number): string | null {
   }
 }
 
-function logOptions(context: CliContext, config: Config, options: OptionValues): LogOptions {
-  const { level, format, destination, addresses } = config.daemon.log;
+/** What stands on the command line counts, whatever a reload says. */
+function logOptions(context: CliContext, { log }: DaemonConfig, options: OptionValues): LogOptions {
+  const { level, format, destination, addresses } = log;
   const chosen = typeof options.logFormat === "string" ? options.logFormat : format;
   return {
     level: (typeof options.logLevel === "string" ? options.logLevel : level) as LogOptions["level"],

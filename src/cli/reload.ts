@@ -11,8 +11,8 @@ export const reload: Command = {
   summary: "read the configuration again, and say what has changed",
   details:
     "The daemon reads the file with which it was started. If there is anything wrong with it, everything stays as it was,\n" +
-    "the problems are printed as `tinetd check` prints them, and the exit code is 78. It is 1 if a service that changed\n" +
-    "could not take over.",
+    "the problems are printed as `tinetd check` prints them, and the exit code is 78. It is 1 if something that changed\n" +
+    "could not be had: a service's new worker that does not get ready, an address that is taken.",
   options: [
     ...connectionOptions,
     { flags: "--dry-run", description: "only say what would change" },
@@ -23,16 +23,20 @@ export const reload: Command = {
     const plan = await connectionOf(context, options).ask(routes.reload, { dry_run: dryRun });
     if (options.json === true) writeJson(context, plan);
     else context.stdout.write(formatPlan(plan, dryRun));
-    return plan.changed.some(({ failure }) => failure !== null) ? exitCode.failed : exitCode.done;
+    const failed = [...plan.changed, ...plan.daemon].some(({ failure }) => failure !== null);
+    return failed ? exitCode.failed : exitCode.done;
   },
 };
 
 export function formatPlan(plan: Plan, dryRun: boolean): string {
-  const { generation, added, removed, changed, unchanged, postponed, ended } = plan;
+  const { generation, added, removed, changed, unchanged, daemon, postponed, ended } = plan;
   const lines = [
     ...added.map((name) => `added      ${name}`),
     ...removed.map((name) => `removed    ${name}`),
     ...changed.map(changeLine),
+    ...daemon.map(({ key, failure }) =>
+      failure === null ? `changed    [daemon] ${key}` : `failed     [daemon] ${key} is as before: ${failure}`,
+    ),
     `unchanged  ${plural(unchanged, "service")}`,
   ];
   if (postponed.length > 0) {

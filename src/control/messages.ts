@@ -173,6 +173,14 @@ export const plan = z
       }),
     ),
     unchanged: z.int(),
+    daemon: z
+      .array(
+        z.object({
+          key: z.string(),
+          failure: z.string().nullable().meta({ description: "why it is as before" }),
+        }),
+      )
+      .meta({ description: "keys of [daemon] that changed" }),
     postponed: z
       .array(z.string())
       .meta({ description: "keys of [daemon] whose change counts from the next start of the daemon on" }),

@@ -1,11 +1,13 @@
-/** Opens the control socket of a daemon: where it is, who may connect to it, and who may do what. */
+/** The control socket of a daemon: where it is, who may connect to it, and who may do what. */
 import type { DaemonConfig } from "../config/config.ts";
 import { type CallerLimits, roleByCredentials } from "../control/callers.ts";
 import { ensureControlDirectory } from "../control/path.ts";
 import { nodeRights, type RoleRules } from "../control/roles.ts";
 import { type ControlServer, type ControlWorld, serveControl } from "../control/server.ts";
 import type { Sys } from "../native/sys.ts";
+import { adjustListener } from "../net/adjust.ts";
 import { openListener } from "../net/listen.ts";
+import type { ListenerOptions } from "../net/options.ts";
 import { lookUpGroup } from "../process/machine.ts";
 import { err, ok, type Result } from "../util/result.ts";
 
@@ -13,38 +15,57 @@ const backlog = 128;
 /** Callers that we know may wait for as long as what they have asked for takes, or follow events for ever. */
 const controlLimits: CallerLimits = { count: 64, requestMs: 5_000, answerMs: null };
 
+type GroupKeys = Pick<DaemonConfig, "controlGroup" | "statusGroup">;
+type Groups = Omit<RoleRules, "ownUid">;
+
+export interface Control extends ControlServer {
+  /**
+   * Lets in other groups from now on. Callers who are there keep the role with which they came.
+   * @returns why it lets in those of before, or `null`
+   */
+  admit(config: GroupKeys): string | null;
+}
+
 /** @param ownUid the daemon's, who may do everything beside root */
 export async function openControl(
   world: Omit<ControlWorld, "roleOf" | "limits">,
   path: string,
   ownUid: number,
-  config: Pick<DaemonConfig, "controlGroup" | "statusGroup">,
-): Promise<Result<ControlServer, string>> {
+  config: GroupKeys,
+): Promise<Result<Control, string>> {
   const failed = (reason: string) => err(`cannot make the control socket ${path}: ${reason}`);
   const folder = ensureControlDirectory(path, ownUid);
   if (!folder.ok) return failed(folder.error);
-  const groups = groupsOf(world.sys, config);
+  const { sys } = world;
+  const groups = groupsOf(sys, config);
   if (!groups.ok) return failed(groups.error);
-  const { mode, group } = nodeRights(groups.value);
-  const bound = await openListener(world.sys, {
-    endpoint: { kind: "unix", path },
-    options: { name: "control", backlog, mode, ...(group === null ? {} : { group: `${group}` }) },
-  });
+  let options = nodeOptions(groups.value);
+  const bound = await openListener(sys, { endpoint: { kind: "unix", path }, options });
   if (!bound.ok) return failed(bound.error.reason);
   const [listener] = bound.value;
   if (listener === undefined) throw new Error("a listener without a socket");
-  return ok(
-    serveControl(
-      { ...world, roleOf: roleByCredentials(world.sys, { ownUid, ...groups.value }), limits: controlLimits },
-      listener,
-    ),
-  );
+  let roleOf = roleByCredentials(sys, { ownUid, ...groups.value });
+  const server = serveControl({ ...world, roleOf: (fd) => roleOf(fd), limits: controlLimits }, listener);
+  return ok({
+    ...server,
+    admit(changed) {
+      const wanted = groupsOf(sys, changed);
+      if (!wanted.ok) return wanted.error;
+      const others = nodeOptions(wanted.value);
+      if (!adjustListener(sys, listener, options, others)) return `${path} is not ours to change any more`;
+      options = others;
+      roleOf = roleByCredentials(sys, { ownUid, ...wanted.value });
+      return null;
+    },
+  });
 }
 
-function groupsOf(
-  sys: Sys,
-  { controlGroup, statusGroup }: Pick<DaemonConfig, "controlGroup" | "statusGroup">,
-): Result<Omit<RoleRules, "ownUid">, string> {
+function nodeOptions(groups: Groups): ListenerOptions {
+  const { mode, group } = nodeRights(groups);
+  return { name: "control", backlog, mode, ...(group === null ? {} : { group: `${group}` }) };
+}
+
+function groupsOf(sys: Sys, { controlGroup, statusGroup }: GroupKeys): Result<Groups, string> {
   const found: (number | null)[] = [];
   for (const name of [controlGroup, statusGroup]) {
     const group = name === null ? null : lookUpGroup(name, sys);

@@ -1,10 +1,9 @@
 /** The daemon: owns the services and what they share, from the first bind to the last handler's end. */
-import type { Config, Problem, ServiceConfig } from "../config/config.ts";
+import type { Config, DaemonConfig, Problem, ServiceConfig } from "../config/config.ts";
 import type { CallerWorld } from "../control/callers.ts";
 import type { Plan, Status } from "../control/messages.ts";
 import type { Figures } from "../control/metrics.ts";
 import type { Refusal } from "../control/routes.ts";
-import type { ControlServer } from "../control/server.ts";
 import type { DaemonEvent, Emit } from "../log/events.ts";
 import { Feed, tee } from "../log/feed.ts";
 import { isLogged } from "../log/filter.ts";
@@ -24,12 +23,13 @@ import { describeService } from "../service/status.ts";
 import { Total, type World } from "../service/world.ts";
 import type { Clock } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import { openControl } from "./control.ts";
+import { type Control, openControl } from "./control.ts";
 import { measureProcess } from "./figures.ts";
 import { Operator } from "./operator.ts";
 import { Reloader } from "./reloader.ts";
 import { Reserve } from "./reserve.ts";
 import { Roster } from "./roster.ts";
+import type { Setting } from "./settings.ts";
 import { Web } from "./web.ts";
 
 export interface DaemonWorld {
@@ -38,6 +38,8 @@ export interface DaemonWorld {
   emit: Emit;
   /** What the log had no room for so far. */
   logLosses(): LogLosses;
+  /** Logs as another `[daemon]` says, or gives the reason why all is as before. */
+  configureLog(config: DaemonConfig): Result<null, string>;
   host: Host;
   pid: number;
   version: string;
@@ -70,9 +72,9 @@ export class Daemon {
   readonly #startedAt: Date;
   readonly #reloader: Reloader;
   readonly #operator: Operator;
-  #control: ControlServer | null = null;
+  #control: Control | null = null;
   /** Of `http`. */
-  readonly #web: Web | null;
+  readonly #web: Web;
   #connections = 0;
   /** Resolves when `stop` has come to its end: nothing is left to do but to exit. */
   readonly ended: Promise<void>;
@@ -128,6 +130,7 @@ export class Daemon {
         emit: (event) => this.#emit(event),
         loadConfig: world.loadConfig,
         roster: this.#roster,
+        settings: this.#newSettings(),
         applied: (removed) => this.#followed(removed),
       },
       config,
@@ -146,10 +149,10 @@ export class Daemon {
     const { enabled } = this.#roster;
     if (!this.isStopping) await Promise.all(enabled.map((service) => service.start()));
     // After the services: an address that both want is theirs.
-    if (!this.isStopping) await this.#web?.open();
+    if (!this.isStopping) await this.#web.open();
     // The signal to stop may come at any moment; what was opened after it nobody else would close.
     if (this.isStopping) {
-      await Promise.all([this.#control?.close(), this.#web?.close()]);
+      await Promise.all([this.#control?.close(), this.#web.close()]);
       return ok({ listeners: 0, failed: 0 });
     }
     const listeners = this.services.reduce((sum, service) => sum + service.listeners.bound.length, 0);
@@ -167,8 +170,7 @@ export class Daemon {
       max_connections: this.#total.max,
       ...(unknown.length > 0 ? { unknown } : {}),
     });
-    const missing = this.#web === null || this.#web.isOpen ? 0 : 1;
-    return ok({ listeners, failed: failed + missing });
+    return ok({ listeners, failed: failed + (this.#web.isMissing ? 1 : 0) });
   }
 
   get isStopping(): boolean {
@@ -208,12 +210,31 @@ export class Daemon {
     return this.#roster.all;
   }
 
-  #newWeb({ daemon: { http } }: Config): Web | null {
-    if (http === null) return null;
+  #newWeb({ daemon: { http } }: Config): Web {
     const { sys, clock, inherited } = this.#world;
     const lend: CallerWorld["lend"] = (action) => this.#reserve.lend(action);
     const emit: Emit = (event) => this.#emit(event);
     return new Web({ sys, clock, lend, emit, backend: this.#operator, inherited }, http);
+  }
+
+  /** What a reload has to tell of `[daemon]`. An address that a service wants too is the service's. */
+  #newSettings(): Setting[] {
+    return [
+      {
+        keys: ["log"],
+        afterServices: false,
+        follow: (after) => {
+          const configured = this.#world.configureLog(after);
+          return configured.ok ? null : configured.error;
+        },
+      },
+      {
+        keys: ["control_group", "status_group"],
+        afterServices: false,
+        follow: (after) => this.#control?.admit(after) ?? null,
+      },
+      { keys: ["http"], afterServices: true, follow: ({ http }) => this.#web.move(http) },
+    ];
   }
 
   /** What is logged of a service is decided by the configuration that it has at that moment. */
@@ -283,7 +304,7 @@ export class Daemon {
     this.#processes.close();
     this.#notifications.close();
     this.#ends.close();
-    await Promise.all([this.#control?.close(), this.#web?.close()]);
+    await Promise.all([this.#control?.close(), this.#web.close()]);
     this.#farewells.close();
     for (const service of this.services) service.close();
     this.#reserve.close();

@@ -1,6 +1,8 @@
 /** What a new configuration changes: pure, service by service, by name. */
 import type { Config, DaemonConfig, ServiceConfig } from "../config/config.ts";
 import { encodeConfig, encodeService } from "../config/encode.ts";
+import { daemonTable } from "../config/schema/index.ts";
+import { rowsOf } from "../config/schema/key.ts";
 import type { Applied } from "../service/generations.ts";
 
 export interface ServiceChange {
@@ -27,7 +29,14 @@ export interface ReloadPlan {
 }
 
 /** Keys of `[daemon]` that a reload can apply; all others count from the next start on. */
-export const reloadable: readonly string[] = ["max_connections", "shutdown_timeout"];
+const reloadable: readonly string[] = [
+  "log",
+  "control_group",
+  "status_group",
+  "http",
+  "max_connections",
+  "shutdown_timeout",
+];
 
 /**
  * What can change under handlers that run. Everything else decides how they are started or how they are watched over,
@@ -75,19 +84,29 @@ export function plannedChanges({ changed }: ReloadPlan): Change[] {
 }
 
 /** What is postponed does not count: it differs again at the next reload. */
-export function isNothing({ added, removed, changed, daemon }: ReloadPlan): boolean {
-  const applied = daemon.filter((key) => reloadable.includes(key));
-  return added.length + removed.length + changed.length + applied.length === 0;
+export function isNothing(plan: ReloadPlan): boolean {
+  const { added, removed, changed } = plan;
+  return added.length + removed.length + changed.length + followed(plan).length === 0;
 }
 
 export function postponed({ daemon }: ReloadPlan): string[] {
   return daemon.filter((key) => !reloadable.includes(key));
 }
 
-/** The keys of `[daemon]` that are in force: the new ones of those that a reload applies. */
-export function mergeDaemon(before: DaemonConfig, after: DaemonConfig): DaemonConfig {
-  const { maxConnections, shutdownTimeout } = after;
-  return { ...before, maxConnections, shutdownTimeout };
+/** The keys of `[daemon]` that a reload can apply, and that differ. */
+export function followed({ daemon }: ReloadPlan): string[] {
+  return daemon.filter((key) => reloadable.includes(key));
+}
+
+/** The keys of `[daemon]` that are in force: the new ones, but those that could not be had. @param kept as before */
+export function mergeDaemon(
+  before: DaemonConfig,
+  after: DaemonConfig,
+  kept: readonly string[],
+): DaemonConfig {
+  const old: Readonly<Record<string, unknown>> = before;
+  const names = [...rowsOf(daemonTable).values()].filter(({ key }) => kept.includes(key));
+  return { ...after, ...Object.fromEntries(names.map(({ name }) => [name, old[name]])) };
 }
 
 /** Workers that accept by themselves were given the listeners when they were started. */

@@ -7,6 +7,7 @@ import type { Emit } from "../log/events.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import {
   type Change,
+  followed,
   isNothing,
   mergeDaemon,
   plannedChanges,
@@ -15,11 +16,13 @@ import {
   type ReloadPlan,
 } from "./reload.ts";
 import type { Roster } from "./roster.ts";
+import { type DaemonChange, followAll, type Setting } from "./settings.ts";
 
 export interface ReloaderWorld {
   emit: Emit;
   loadConfig(): Result<Config, Problem[]>;
   roster: Roster;
+  settings: readonly Setting[];
   /** Another configuration is in force, with the services that it has no more. */
   applied(removed: readonly string[]): void;
 }
@@ -57,12 +60,13 @@ export class Reloader {
     const loaded = this.#world.loadConfig();
     if (!loaded.ok) return err(this.#invalid(loaded.error, dryRun));
     const plan = planReload(this.#config, loaded.value);
-    if (dryRun) return ok(this.#describe(plan, plannedChanges(plan)));
-    const changes = await this.#carryOut(plan, loaded.value);
-    const described = this.#describe(plan, changes);
-    const failed = changes.flatMap(({ service, failure }) =>
-      failure === null ? [] : [`"${service}" is as before: ${failure}`],
-    );
+    if (dryRun) return ok(this.#describe(plan, plannedChanges(plan), []));
+    const { changes, unfollowed } = await this.#carryOut(plan, loaded.value);
+    const described = this.#describe(plan, changes, unfollowed);
+    const failed = [
+      ...described.changed.map(({ service, failure }) => ({ what: `"${service}"`, failure })),
+      ...described.daemon.map(({ key, failure }) => ({ what: `[daemon] ${key}`, failure })),
+    ].flatMap(({ what, failure }) => (failure === null ? [] : [`${what} is as before: ${failure}`]));
     this.#tell(described, failed.length > 0 ? failed.join("; ") : null);
     return ok(described);
   }
@@ -79,28 +83,43 @@ export class Reloader {
     };
   }
 
-  async #carryOut(plan: ReloadPlan, after: Config): Promise<Change[]> {
+  async #carryOut(
+    plan: ReloadPlan,
+    after: Config,
+  ): Promise<{ changes: Change[]; unfollowed: DaemonChange[] }> {
     const before = this.#config;
-    const changes = await this.#world.roster.apply(plan);
+    const { settings, roster } = this.#world;
+    const follow = (later: boolean) =>
+      followAll(
+        settings.filter(({ afterServices }) => afterServices === later),
+        plan.daemon,
+        after.daemon,
+      );
+    const unfollowed = await follow(false);
+    const changes = await roster.apply(plan);
+    unfollowed.push(...(await follow(true)));
     // A service that could not follow is as it was, and the next reload tries again.
     const services = new Map(after.services);
     for (const { service, failure } of changes) {
       const old = failure === null ? undefined : before.services.get(service);
       if (old !== undefined) services.set(service, old);
     }
-    this.#config = { ...after, services, daemon: mergeDaemon(before.daemon, after.daemon) };
+    const kept = [...postponed(plan), ...unfollowed.map(({ key }) => key)];
+    this.#config = { ...after, services, daemon: mergeDaemon(before.daemon, after.daemon, kept) };
     if (!isNothing(plan)) this.#generation += 1;
     this.#world.applied(plan.removed);
-    return changes;
+    return { changes, unfollowed };
   }
 
-  #describe(plan: ReloadPlan, changes: readonly Change[]): Plan {
+  #describe(plan: ReloadPlan, changes: readonly Change[], unfollowed: readonly DaemonChange[]): Plan {
+    const failures = new Map(unfollowed.map(({ key, failure }) => [key, failure]));
     return {
       generation: this.#generation,
       added: plan.added.map(({ name }) => name),
       removed: plan.removed,
       changed: changes.map(({ service, keys, workers, failure }) => ({ service, keys, workers, failure })),
       unchanged: plan.unchanged,
+      daemon: followed(plan).map((key) => ({ key, failure: failures.get(key) ?? null })),
       postponed: postponed(plan),
       ended: changes.reduce((sum, { ended }) => sum + ended, 0),
     };
@@ -114,6 +133,7 @@ export class Reloader {
       removed: plan?.removed ?? [],
       changed: plan?.changed.map(({ service }) => service) ?? [],
       unchanged: plan?.unchanged ?? this.#config.services.size,
+      ...(plan === null || plan.daemon.length === 0 ? {} : { daemon: plan.daemon.map(({ key }) => key) }),
       ...(error === null ? {} : { error }),
     });
   }

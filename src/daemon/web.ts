@@ -8,9 +8,10 @@ import { type ControlServer, serveControl } from "../control/server.ts";
 import type { Emit } from "../log/events.ts";
 import type { Endpoint } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
-import { openListener } from "../net/listen.ts";
+import { type BindFailure, type BoundListener, closeListener, openListener } from "../net/listen.ts";
 import { retryWaitMs } from "../service/limits.ts";
 import type { Timer } from "../util/clock.ts";
+import { ok, type Result } from "../util/result.ts";
 
 export interface WebWorld extends Pick<CallerWorld, "sys" | "clock" | "lend"> {
   emit: Emit;
@@ -24,43 +25,95 @@ const backlog = 128;
 
 export class Web {
   readonly #world: WebWorld;
-  readonly #endpoint: Endpoint;
+  /** `null`: it is switched off. */
+  #endpoint: Endpoint | null;
   #servers: ControlServer[] = [];
+  /** At which they listen. */
+  #ports: readonly number[] = [];
   #failures = 0;
   #reason: string | null = null;
   #timer: Timer | null = null;
   #closed = false;
 
-  constructor(world: WebWorld, endpoint: Endpoint) {
+  constructor(world: WebWorld, endpoint: Endpoint | null) {
     this.#world = world;
     this.#endpoint = endpoint;
   }
 
-  get isOpen(): boolean {
-    return this.#servers.length > 0;
+  /** Whether it is to be, and is not. */
+  get isMissing(): boolean {
+    return this.#endpoint !== null && this.#servers.length === 0;
   }
 
   /** Resolves when it has been tried once. */
   async open(): Promise<void> {
-    const { sys, clock, lend, backend, inherited, emit } = this.#world;
-    const options = { name: "http", backlog };
-    const bound = await openListener(sys, { endpoint: this.#endpoint, options }, { inherited });
-    if (!bound.ok) {
-      if (!this.#closed) this.#retry(bound.error.address, bound.error.reason);
-      return;
+    const endpoint = this.#endpoint;
+    if (endpoint === null) return;
+    const bound = await this.#bind(endpoint);
+    // The end may have come while a name was looked up, or another address.
+    if (this.#closed || this.#endpoint !== endpoint || this.#servers.length > 0) {
+      if (bound.ok) for (const listener of bound.value) closeListener(this.#world.sys, listener);
+    } else if (bound.ok) this.#serve(bound.value);
+    else this.#retry(bound.error.address, bound.error.reason);
+  }
+
+  /**
+   * Moves to another address, or nowhere (`null`). Whoever is being answered at the old one gets the answer.
+   * @returns why it stays where it was, or `null`
+   */
+  async move(endpoint: Endpoint | null): Promise<string | null> {
+    const bound = endpoint === null ? ok([]) : await this.#bindBeside(endpoint);
+    if (this.#closed) {
+      if (bound.ok) for (const listener of bound.value) closeListener(this.#world.sys, listener);
+      return null;
     }
-    this.#reason = null;
-    this.#servers = bound.value.map((listener) =>
-      serveControl({ sys, clock, lend, backend, roleOf: () => "watch", limits }, listener),
-    );
-    // The end may have come while a name was looked up.
-    if (this.#closed) await this.close();
-    else for (const { canonical: address } of bound.value) emit({ event: "http.listening", address });
+    if (!bound.ok) {
+      // It may have been closed to make room.
+      if (this.isMissing && this.#timer === null) await this.open();
+      return `cannot listen on ${bound.error.address}: ${bound.error.reason}`;
+    }
+    this.#endpoint = endpoint;
+    void this.#shut();
+    if (bound.value.length > 0) this.#serve(bound.value);
+    return null;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#shut();
+  }
+
+  /** What is in the way may be our own, at an address that includes the other: then it has to go first. */
+  async #bindBeside(endpoint: Endpoint): Promise<Result<BoundListener[], BindFailure>> {
+    const bound = await this.#bind(endpoint);
+    const isOurs = "port" in endpoint && this.#ports.some((port) => port === endpoint.port);
+    if (bound.ok || bound.error.code !== "EADDRINUSE" || !isOurs) return bound;
+    void this.#shut();
+    return this.#bind(endpoint);
+  }
+
+  #bind(endpoint: Endpoint): Promise<Result<BoundListener[], BindFailure>> {
+    const { sys, inherited } = this.#world;
+    return openListener(sys, { endpoint, options: { name: "http", backlog } }, { inherited });
+  }
+
+  /** Keeps the listeners. */
+  #serve(listeners: readonly BoundListener[]): void {
+    const { sys, clock, lend, backend, emit } = this.#world;
+    this.#reason = null;
+    this.#failures = 0;
+    this.#servers = listeners.map((listener) =>
+      serveControl({ sys, clock, lend, backend, roleOf: () => "watch", limits }, listener),
+    );
+    this.#ports = listeners.flatMap(({ address }) => (address.family === "unix" ? [] : [address.port]));
+    for (const { canonical: address } of listeners) emit({ event: "http.listening", address });
+  }
+
+  /** The listeners are closed when this returns; resolves when the answers that are under way have been sent. */
+  async #shut(): Promise<void> {
     this.#timer?.cancel();
+    this.#timer = null;
+    this.#ports = [];
     await Promise.all(this.#servers.splice(0).map((server) => server.close()));
   }
 
@@ -70,6 +123,9 @@ export class Web {
     const waitMs = retryWaitMs(this.#failures);
     if (reason !== this.#reason) emit({ event: "http.failed", address, reason, retry_ms: waitMs });
     this.#reason = reason;
-    this.#timer = clock.after(waitMs, () => void this.open());
+    this.#timer = clock.after(waitMs, () => {
+      this.#timer = null;
+      void this.open();
+    });
   }
 }

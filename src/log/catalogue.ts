@@ -36,13 +36,14 @@ export const catalogue: Catalogue = {
   "daemon.reload": {
     level: "info; error if something could not be done",
     about:
-      "The configuration was read again; with `error` it is invalid, and everything as it was, or some services could not follow it and are as they were.",
+      "The configuration was read again; with `error` it is invalid, and everything as it was, or some of it could not be followed and is as it was.",
     fields: {
       generation: "always",
       added: "always",
       removed: "always",
       changed: "always",
       unchanged: "always",
+      daemon: "sometimes",
       error: "sometimes",
     },
   },
@@ -201,5 +202,6 @@ export const fieldMeanings: Readonly<Record<FieldName, string>> = {
   removed: "names of services",
   changed: "names of services",
   unchanged: "how many services were not touched",
+  daemon: "keys of `[daemon]`",
   unknown: "sockets that the daemon was given and nobody declares; they were closed",
 };

@@ -90,6 +90,7 @@ function describeReload({
   removed,
   changed,
   unchanged,
+  daemon,
   error,
 }: Extract<DaemonEvent, { event: "daemon.reload" }>): string {
   if (error !== undefined) return `not reloaded: ${error}`;
@@ -97,6 +98,7 @@ function describeReload({
     ...(added.length > 0 ? [`added ${added.join(", ")}`] : []),
     ...(removed.length > 0 ? [`removed ${removed.join(", ")}`] : []),
     ...(changed.length > 0 ? [`changed ${changed.join(", ")}`] : []),
+    ...(daemon === undefined ? [] : [`changed [daemon] ${daemon.join(", ")}`]),
     `${plural(unchanged, "service")} untouched`,
   ];
   return `reloaded: ${parts.join("; ")}`;

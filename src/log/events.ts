@@ -43,7 +43,9 @@ export type DaemonEvent =
       removed: string[];
       changed: string[];
       unchanged: number;
-      /** The configuration is invalid, and all is as it was; or some services could not follow it. */
+      /** Keys of `[daemon]` that differ and that a reload can apply. */
+      daemon?: string[];
+      /** The configuration is invalid, and all is as it was; or some of it could not be followed. */
       error?: string;
     }
   | { event: "daemon.upgrade"; error: string }

@@ -2,6 +2,7 @@
  * Where events become lines: which of them (level, floods), how much of a client's address, in what form and to which
  * destination. The only door to pino.
  */
+import { isDeepStrictEqual } from "node:util";
 import pino from "pino";
 import type { Clock, Timer } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
@@ -14,6 +15,7 @@ import { Lines, openLogFile } from "./destinations/lines.ts";
 import { encodeSyslog, syslogSocket } from "./destinations/syslog.ts";
 import type { DaemonEvent, Emit } from "./events.ts";
 import { describeSummary, FloodGate } from "./flood.ts";
+import { Outlet } from "./outlet.ts";
 import { prettyLine } from "./pretty.ts";
 import { type AddressChoice, hidePeers } from "./privacy.ts";
 
@@ -53,6 +55,18 @@ export interface Logger {
   readonly losses: LogLosses;
   /** Closes and opens the file again, after it was rotated. */
   reopen(): void;
+  /**
+   * Logs in another way from now on. A destination that is the same as before is not touched; else the new one is opened
+   * first, and what the old one has not taken yet still goes there.
+   * @returns why all is as before, if so. At the start a receiver that is not there is waited for; here it is a reason.
+   */
+  configure(options: LogOptions): Result<null, string>;
+  /**
+   * Logs in another way from now on. A destination that has not changed stays open as it is; the one that was is closed
+   * once the new one is there, and what it has not taken yet still goes to it.
+   * @returns why nothing has changed, if so; a receiver that is not there is none, unlike at the start
+   */
+  configure(options: LogOptions): Result<null, string>;
   /** Waits until what is buffered has been written, or cannot be. @returns as `close` */
   flush(): Promise<boolean>;
   /**
@@ -66,12 +80,14 @@ export interface Logger {
 const longestText = 2_000;
 
 /** @returns why the file cannot be written to, if so */
-export function createLogger(world: LogWorld, options: LogOptions): Result<Logger, string> {
-  const opened = openDestination(world, options);
-  if (!opened.ok) return opened;
-  const { destination, problem } = opened.value;
+export function createLogger(world: LogWorld, first: LogOptions): Result<Logger, string> {
   const { clock } = world;
-  const least = logLevels.indexOf(options.level);
+  let options = first;
+  const format = formatter(() => options);
+  const opened = openDestination(world, first, format);
+  if (!opened.ok) return opened;
+  const { problem } = opened.value;
+  const destination = new Outlet(opened.value.destination);
   const gate = new FloodGate();
   let timer: Timer | null = null;
   let closed = false;
@@ -93,7 +109,7 @@ export function createLogger(world: LogWorld, options: LogOptions): Result<Logge
   return ok({
     emit(raised: DaemonEvent) {
       const level = levelOf(raised);
-      if (closed || logLevels.indexOf(level) < least) return;
+      if (closed || logLevels.indexOf(level) < logLevels.indexOf(options.level)) return;
       const now = clock.now();
       if (!gate.admit(raised, now)) {
         suppressed += 1;
@@ -111,6 +127,20 @@ export function createLogger(world: LogWorld, options: LogOptions): Result<Logge
       return { destination: destination.lost, flood: suppressed };
     },
     reopen: () => destination.reopen(),
+    configure(next) {
+      if (!isDeepStrictEqual(next.destination, options.destination)) {
+        const replacement = openDestination(world, next, format);
+        if (!replacement.ok) return replacement;
+        const { destination: other, problem: missing } = replacement.value;
+        if (missing !== null) {
+          void other.close();
+          return err(missing);
+        }
+        destination.replace(other);
+      }
+      options = next;
+      return ok(null);
+    },
     flush: () => destination.flush(),
     close() {
       closed = true;
@@ -121,13 +151,18 @@ export function createLogger(world: LogWorld, options: LogOptions): Result<Logge
 }
 
 type Opened = Result<{ destination: Destination; problem: string | null }, string>;
+type Format = (entry: Entry) => string;
 
-function openDestination({ sys, clock, pid, sockets }: LogWorld, options: LogOptions): Opened {
+function openDestination(
+  { sys, clock, pid, sockets }: LogWorld,
+  options: LogOptions,
+  format: Format,
+): Opened {
   switch (options.destination) {
     case "stderr": {
       const marked = isJournalStream(2, options.journalStream);
-      const format = marked ? withSeverity(formatter(options)) : formatter(options);
-      return ok({ destination: new Lines({ fd: 2, path: null }, format, clock), problem: null });
+      const lines = new Lines({ fd: 2, path: null }, marked ? withSeverity(format) : format, clock);
+      return ok({ destination: lines, problem: null });
     }
     case "journal":
       return ok(reach("the journal", sockets?.journal ?? journalSocket, encodeJournal));
@@ -139,21 +174,19 @@ function openDestination({ sys, clock, pid, sockets }: LogWorld, options: LogOpt
       const { file } = options.destination;
       const target = openLogFile(file);
       if (!target.ok) return err(`cannot log to ${file}: ${target.error}`);
-      return ok({ destination: new Lines(target.value, formatter(options), clock), problem: null });
+      return ok({ destination: new Lines(target.value, format, clock), problem: null });
     }
   }
 
   function reach(what: string, path: string, encode: (entry: Entry) => Uint8Array) {
     const destination = new Datagrams(sys, clock, path, encode);
     const code = destination.connect();
-    const problem =
-      code === null ? null : `cannot log to ${what}: ${path}: ${code}; lines are lost until it is there`;
-    return { destination, problem };
+    return { destination, problem: code === null ? null : `cannot log to ${what}: ${path}: ${code}` };
   }
 }
 
-/** An entry as a line of JSON, or for people. */
-function formatter({ format, colour }: LogOptions): (entry: Entry) => string {
+/** An entry as a line of JSON, or for people, as `options` say at that moment. */
+function formatter(options: () => LogOptions): Format {
   let line = "";
   const logger = pino(
     {
@@ -170,10 +203,11 @@ function formatter({ format, colour }: LogOptions): (entry: Entry) => string {
   );
   return ({ level, fields, msg }) => {
     logger[level](fields, msg);
+    const { format, colour } = options();
     return format === "json" ? line : prettyLine(line, colour);
   };
 }
 
-function withSeverity(format: (entry: Entry) => string): (entry: Entry) => string {
+function withSeverity(format: Format): Format {
   return (entry) => `<${severityOf(entry.level)}>${format(entry)}`;
 }

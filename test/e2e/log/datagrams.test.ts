@@ -13,17 +13,22 @@ import { decodeJournal, type Receiver, receiver } from "./receiver.ts";
 
 const sys = loadSys();
 
-function logTo(destination: "journal" | "syslog", socket: string, clock: Clock = systemClock): Logger {
-  const options: LogOptions = {
-    level: "info",
-    format: "json",
-    colour: false,
-    destination,
-    addresses: "full",
-    journalStream: undefined,
-  };
-  const world = { sys, clock, pid: 99, sockets: { journal: socket, syslog: socket } };
-  const created = createLogger(world, options);
+const options = {
+  level: "info",
+  format: "json",
+  colour: false,
+  addresses: "full",
+  journalStream: undefined,
+} as const;
+
+function logTo(
+  destination: LogOptions["destination"],
+  socket: string,
+  clock: Clock = systemClock,
+  journal = socket,
+): Logger {
+  const world = { sys, clock, pid: 99, sockets: { journal, syslog: socket } };
+  const created = createLogger(world, { ...options, destination });
   if (!created.ok) throw new Error(created.error);
   return created.value;
 }
@@ -118,7 +123,7 @@ test("nobody is there: it is said, lines are counted, and told when somebody com
   using folder = makeFolder();
   const path = join(folder.path, "journal");
   const logger = logTo("journal", path);
-  expect(logger.problem).toBe(`cannot log to the journal: ${path}: ENOENT; lines are lost until it is there`);
+  expect(logger.problem).toBe(`cannot log to the journal: ${path}: ENOENT`);
   for (let pid = 1; pid <= 3; pid++) logger.emit(started(pid));
   using journal = receiver(path);
   logger.emit(started(4));
@@ -126,6 +131,24 @@ test("nobody is there: it is said, lines are counted, and told when somebody com
   expect(loss).toMatchObject({ PRIORITY: "4", TINETD_DROPPED: "3" });
   expect(line).toMatchObject({ TINETD_PID: "4" });
   expect(more).toEqual([]);
+  await logger.close();
+});
+
+test("a log that is to go to a journal which is not there stays where it is", async () => {
+  using folder = makeFolder();
+  const path = join(folder.path, "syslog");
+  using syslog = receiver(path);
+  const absent = join(folder.path, "journal");
+  const logger = logTo("syslog", path, systemClock, absent);
+  expect(logger.configure({ ...options, level: "warn", destination: "journal" })).toEqual({
+    ok: false,
+    error: `cannot log to the journal: ${absent}: ENOENT`,
+  });
+  logger.emit(started(1));
+  expect(syslog.take()).toHaveLength(1);
+  expect(logger.configure({ ...options, level: "warn", destination: "syslog" })).toMatchObject({ ok: true });
+  logger.emit(started(2));
+  expect(syslog.take()).toEqual([]);
   await logger.close();
 });
 

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { Config } from "../../../src/config/config.ts";
 import { loadConfig } from "../../../src/config/load.ts";
-import { isNothing, mergeDaemon, planReload, postponed } from "../../../src/daemon/reload.ts";
+import { followed, isNothing, mergeDaemon, planReload, postponed } from "../../../src/daemon/reload.ts";
+import { followAll, type Setting } from "../../../src/daemon/settings.ts";
 import { memoryReader } from "../config/memory.ts";
 
 const path = "/etc/tinetd/inetd.toml";
@@ -69,5 +70,29 @@ test("of the daemon's own keys some wait for the next start", () => {
   expect(postponed(plan)).toEqual(["control_socket"]);
   expect(isNothing(plan)).toBe(false);
   expect(isNothing({ ...plan, daemon: ["control_socket"] })).toBe(true);
-  expect(mergeDaemon(before.daemon, after.daemon)).toEqual({ ...before.daemon, maxConnections: 20 });
+  expect(followed(plan)).toEqual(["max_connections"]);
+  const merged = mergeDaemon(before.daemon, after.daemon, ["control_socket"]);
+  expect(merged).toEqual({ ...before.daemon, maxConnections: 20 });
+});
+
+test("settings follow where their keys differ, and say what could not be done", async () => {
+  const { daemon } = configOf(plain);
+  const asked: string[] = [];
+  const setting = (name: string, keys: string[], failure: string | null): Setting => ({
+    keys,
+    afterServices: false,
+    follow: () => {
+      asked.push(name);
+      return failure;
+    },
+  });
+  const settings = [
+    setting("groups", ["control_group", "status_group"], "no such group"),
+    setting("log", ["log"], null),
+    setting("http", ["http"], "taken"),
+  ];
+  expect(await followAll(settings, ["log", "status_group"], daemon)).toEqual([
+    { key: "status_group", failure: "no such group" },
+  ]);
+  expect(asked).toEqual(["groups", "log"]);
 });
