@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { type Fd, type SocketAddress, WRITABLE } from "../../../src/native/sys.ts";
-import { createFarewells, type Farewells } from "../../../src/net/farewell.ts";
+import { createFarewells, type FarewellLimits, type Farewells } from "../../../src/net/farewell.ts";
 import { accept, isClosed, open, port, ready, sys, tcp, workplace } from "./support.ts";
 
 const { path } = workplace();
@@ -43,6 +43,14 @@ async function readToEnd(fd: Fd): Promise<string> {
 /** Resolves when no farewell is left: each closes within its limits, so this waits for the kernel's events alone. */
 async function over(farewells: Farewells): Promise<void> {
   while (farewells.open > 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A client that never closes and its connection. */
+async function stubborn(): Promise<{ client: Socket; fd: Fd }> {
+  const [listener] = await open(tcp());
+  const client = connect({ port: port(listener), host: "127.0.0.1", allowHalfOpen: true });
+  client.on("error", () => undefined);
+  return { client, fd: (await accept(listener.fd)).fd };
 }
 
 describe("a refused client", () => {
@@ -109,14 +117,6 @@ describe("a refused client", () => {
 });
 
 describe("limits", () => {
-  /** A client that never closes and its connection. */
-  async function stubborn(): Promise<{ client: Socket; fd: Fd }> {
-    const [listener] = await open(tcp());
-    const client = connect({ port: port(listener), host: "127.0.0.1", allowHalfOpen: true });
-    client.on("error", () => undefined);
-    return { client, fd: (await accept(listener.fd)).fd };
-  }
-
   test("of time: a client that does not close is closed", async () => {
     const { client, fd } = await stubborn();
     const farewells = createFarewells(sys, { count: 1, timeMs: 20, bytes: 1 << 20 });
@@ -170,6 +170,61 @@ describe("limits", () => {
     farewells.say(fd, Buffer.alloc(0));
     expect(farewells.open).toBe(0);
     expect(isClosed(fd)).toBe(true);
+    client.destroy();
+  });
+});
+
+describe("over an upgrade", () => {
+  /** What another process makes of it. */
+  function upgrade(farewells: Farewells, limits: FarewellLimits, deadline?: number): Farewells {
+    farewells.save((fd) => fd);
+    const saved = farewells
+      .save((fd) => sys.dup(fd))
+      .map((one) => ({ ...one, ...(deadline === undefined ? {} : { deadline }) }));
+    const state = JSON.parse(JSON.stringify(saved));
+    expect(state).toEqual(saved);
+    farewells.close();
+    return createFarewells(sys, limits, { state, claim: (fd) => fd });
+  }
+
+  test("the rest of a text is said, and no byte of it twice", async () => {
+    const { client, fd } = await stubborn();
+    const long = Buffer.from(Array.from({ length: 1 << 22 }, (_, n) => n % 251));
+    const farewells = createFarewells(sys, patient);
+    farewells.say(fd, long);
+    const [saved] = farewells.save((fd) => fd);
+    expect(saved?.rest.length).toBeGreaterThan(0);
+    const then = upgrade(farewells, patient);
+    const chunks: Buffer[] = [];
+    client.on("data", (chunk: Buffer) => chunks.push(chunk));
+    await once(client, "end");
+    expect(Buffer.concat(chunks).equals(long)).toBe(true);
+    client.end();
+    await over(then);
+  });
+
+  test("what was dropped before counts", async () => {
+    const limits = { ...patient, bytes: 100_000 };
+    const { client, fd } = await stubborn();
+    const farewells = createFarewells(sys, limits);
+    farewells.say(fd, text);
+    client.write(flood);
+    const drained = () => farewells.save((fd) => fd)[0]?.drained;
+    while (drained() !== flood.length) await new Promise((resolve) => setImmediate(resolve));
+    const then = upgrade(farewells, limits);
+    expect(then.open).toBe(1);
+    client.write(flood);
+    await over(then);
+    client.destroy();
+  });
+
+  test("the time is that which they had before", async () => {
+    const { client, fd } = await stubborn();
+    const farewells = createFarewells(sys, patient);
+    farewells.say(fd, text);
+    const then = upgrade(farewells, patient, 0);
+    expect(then.open).toBe(1);
+    await over(then);
     client.destroy();
   });
 });
