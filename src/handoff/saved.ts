@@ -3,12 +3,14 @@ import type { Carry, Saved } from "../native/carry.ts";
 import type { PeerCredentials, SocketAddress } from "../native/sys.ts";
 import type { OnEnd } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
-import type { Connection, HandoffHost, Incoming, Restored } from "./handoff.ts";
+import type { Connection, HandoffHost, Incoming, Restored, RestoredHandler } from "./handoff.ts";
+
+/** Its place among those that are bound, or what is still known of one that was closed since. */
+export type SavedListener = number | BoundListener;
 
 export interface SavedIncoming {
   fd: number;
-  /** Its place among those that are bound, or what is still known of one that was closed since. */
-  listener: number | BoundListener;
+  listener: SavedListener;
   remote: SocketAddress;
   local: SocketAddress;
   credentials: PeerCredentials | null;
@@ -27,15 +29,26 @@ export interface SavedConnection {
 }
 
 /** @param listeners those that are bound, in their order */
+export function saveListener(listener: BoundListener, listeners: readonly BoundListener[]): SavedListener {
+  const place = listeners.indexOf(listener);
+  return place < 0 ? { ...listener, fd: -1, twin: null } : place;
+}
+
+export function restoreListener(saved: SavedListener, listeners: readonly BoundListener[]): BoundListener {
+  const found = typeof saved === "number" ? listeners[saved] : saved;
+  if (found === undefined) throw new Error(`somebody came by listener ${saved}, which is not there`);
+  return found;
+}
+
+/** @param listeners those that are bound, in their order */
 export function saveIncoming(
   { fd, listener, remote, local, credentials, id, acceptedAt }: Incoming,
   listeners: readonly BoundListener[],
   carry: Carry,
 ): SavedIncoming {
-  const place = listeners.indexOf(listener);
   return {
     fd: carry(fd),
-    listener: place < 0 ? { ...listener, fd: -1, twin: null } : place,
+    listener: saveListener(listener, listeners),
     remote,
     local,
     credentials,
@@ -48,9 +61,14 @@ export function restoreIncoming(
   { fd, listener, ...rest }: SavedIncoming,
   { claim, listeners }: Pick<Restored, "claim" | "listeners">,
 ): Incoming {
-  const found = typeof listener === "number" ? listeners[listener] : listener;
-  if (found === undefined) throw new Error(`connection ${rest.id} came by a listener that is not there`);
-  return { ...rest, fd: claim(fd), listener: found };
+  return { ...rest, fd: claim(fd), listener: restoreListener(listener, listeners) };
+}
+
+/** One of whom was saved that he is there. */
+export function restoredHandler(handlers: Restored["handlers"], pid: number): RestoredHandler {
+  const handler = handlers.get(pid);
+  if (handler === undefined) throw new Error(`handler ${pid} is not among those that were there`);
+  return handler;
 }
 
 export function saveConnection({ id, remote, local, acceptedAt, traffic, end }: Connection): SavedConnection {

@@ -6,10 +6,13 @@
  * still holds it; nor is one that both sides have ended. One that the handler has closed is not either, but of that the
  * kernel tells (`WatchedEnd`); since it may tell a moment later, who is missing is looked for once more. Over Unix
  * sockets: the client's end is closed. A FIN or a half-close alone leaves both as they are.
+ *
+ * The key may change meanwhile: whoever comes from then on is watched, or nobody is any more.
  */
 import type { WatchedEnd } from "../net/ends.ts";
 import type { Timer } from "../util/clock.ts";
-import type { HandlerRef, HandoffHost, Incoming } from "./handoff.ts";
+import type { HandlerRef, HandoffHost, Incoming, Restored } from "./handoff.ts";
+import { restoredHandler } from "./saved.ts";
 
 const lookEveryMs = 1_000;
 
@@ -22,20 +25,31 @@ interface Watched {
   missing: boolean;
 }
 
+/** Who was missing is looked for twice again. */
+export interface SavedDisconnects {
+  pid: number;
+  cookie: string;
+  /** Of a TCP connection. */
+  port: number | null;
+}
+
 export interface StdioDisconnects {
   /** The connection is not handed over yet; `end` watches for the end of it. */
   add(incoming: Incoming, end: WatchedEnd | null, handler: HandlerRef): void;
   remove(pid: number): void;
+  save(): SavedDisconnects[];
+  restore(saved: readonly SavedDisconnects[], from: Pick<Restored, "handlers">): void;
 }
 
 export function watchDisconnects(
-  host: Pick<HandoffHost, "sys" | "clock" | "livingTcp" | "livingUnix">,
+  host: Pick<HandoffHost, "config" | "sys" | "clock" | "livingTcp" | "livingUnix">,
 ): StdioDisconnects {
   const watched = new Map<number, Watched>();
   let timer: Timer | null = null;
 
   function look(): void {
     timer = null;
+    if (host.config.onDisconnect !== "stop") watched.clear();
     const all = [...watched.values()];
     const ports = new Set(all.flatMap(({ tcp }) => (tcp === null ? [] : [tcp.port])));
     const tcp = ports.size === 0 ? null : host.livingTcp([...ports]);
@@ -67,6 +81,7 @@ export function watchDisconnects(
 
   return {
     add({ fd, local }, end, handler) {
+      if (host.config.onDisconnect !== "stop") return;
       const tcp = local.family === "unix" ? null : { port: local.port, end };
       watched.set(handler.pid, { handler, cookie: host.sys.socketCookie(fd), tcp, missing: false });
       schedule();
@@ -76,6 +91,15 @@ export function watchDisconnects(
       if (watched.size > 0) return;
       timer?.cancel();
       timer = null;
+    },
+    save: () => Array.from(watched, ([pid, { cookie, tcp }]) => ({ pid, cookie, port: tcp?.port ?? null })),
+    restore(saved, { handlers }) {
+      for (const { pid, cookie, port } of saved) {
+        const handler = restoredHandler(handlers, pid);
+        const tcp = port === null ? null : { port, end: handler.connection?.end ?? null };
+        watched.set(pid, { handler, cookie, tcp, missing: false });
+      }
+      schedule();
     },
   };
 }

@@ -11,6 +11,7 @@
  * ends then, what came after goes to the next one.
  */
 import type { RefusalReason } from "../log/events.ts";
+import type { Carry } from "../native/carry.ts";
 import { isSystemError } from "../native/sys.ts";
 import { isShortage } from "../net/accept.ts";
 import { formatSocketAddress } from "../net/address.ts";
@@ -23,17 +24,35 @@ import {
 } from "../net/datagram.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { failed, remember } from "./accept.ts";
-import { Flow } from "./flow.ts";
-import type { Handoff, HandoffHost, Incoming } from "./handoff.ts";
+import { Flow, type SavedFlow } from "./flow.ts";
+import type { Handoff, HandoffHost, Incoming, Restored } from "./handoff.ts";
 import { launchOne } from "./handoff.ts";
+import { restoredHandler } from "./saved.ts";
 import { startStdio } from "./stdio.ts";
-import { type Peer, type WaitingPeer, WaitingPeers } from "./waiting-peers.ts";
+import {
+  type Peer,
+  restorePeer,
+  type SavedPeer,
+  type SavedWaitingPeer,
+  savePeer,
+  type WaitingPeer,
+  WaitingPeers,
+} from "./waiting-peers.ts";
 
 /** After so many datagrams in a row the other services get their turn. */
 const datagramsPerTurn = 32;
 
 /** The part of a handoff that is about its UDP listeners. */
-export type UdpRelay = Pick<Handoff, "readable" | "readsOn" | "resume" | "closing" | "gone">;
+export interface UdpRelay extends Pick<Handoff, "readable" | "readsOn" | "resume" | "closing" | "gone"> {
+  save(carry: Carry): SavedUdpRelay;
+  restore(saved: SavedUdpRelay, from: Restored): void;
+}
+
+export interface SavedUdpRelay {
+  /** They all have a handler, outside of `start`. */
+  flows: { pid: number; peer: SavedPeer; state: SavedFlow }[];
+  waiting: SavedWaitingPeer[];
+}
 
 export function createUdpRelay(host: HandoffHost): UdpRelay {
   /** Those who take datagrams, by `routeKey`, for each listener that has been read. */
@@ -114,7 +133,7 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
     peers.set(key, flow);
     for (const data of datagrams) flow.give(data);
     const incoming: Incoming = {
-      fd: flow.pair.handlerEnd,
+      fd: flow.handlerEnd,
       listener,
       ...describeRoute(listener, route),
       credentials: null,
@@ -175,5 +194,29 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
     for (const peer of waiting.remove(listener)) turnAway(peer, "limit");
   }
 
-  return { readable, readsOn, resume, closing, gone };
+  function save(carry: Carry): SavedUdpRelay {
+    const listeners = host.listeners();
+    return {
+      flows: Array.from(served, ([pid, flow]) => ({
+        pid,
+        peer: savePeer(flow.peer, listeners),
+        state: flow.save(carry),
+      })),
+      waiting: waiting.save(listeners),
+    };
+  }
+
+  function restore(saved: SavedUdpRelay, { claim, handlers, listeners }: Restored): void {
+    for (const { pid, peer, state } of saved.flows) {
+      const handler = restoredHandler(handlers, pid);
+      const traffic = handler.connection?.traffic;
+      if (traffic == null) throw new Error(`handler ${pid} serves a UDP peer, and nobody counts for it`);
+      const flow = new Flow(host, restorePeer(peer, listeners), forget, { state, claim, handler, traffic });
+      served.set(pid, flow);
+      if (state.stop === null) flowsOf(flow.peer.listener).set(flow.peer.key, flow);
+    }
+    waiting.restore(saved.waiting, listeners);
+  }
+
+  return { readable, readsOn, resume, closing, gone, save, restore };
 }

@@ -8,20 +8,24 @@ import { connectionVariables } from "../net/peer.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
-import { createEntrance } from "./entrance.ts";
+import { createEntrance, type SavedEntrance } from "./entrance.ts";
 import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
-import { staysBehind } from "./handoff.ts";
-import { watchDisconnects } from "./stdio-disconnect.ts";
-import { watchStdioIdle } from "./stdio-idle.ts";
-import type { UdpRelay } from "./stdio-udp.ts";
+import { type SavedDisconnects, watchDisconnects } from "./stdio-disconnect.ts";
+import { type SavedStdioIdle, watchStdioIdle } from "./stdio-idle.ts";
+import type { SavedUdpRelay, UdpRelay } from "./stdio-udp.ts";
+
+interface SavedStdio {
+  entrance: SavedEntrance;
+  idle: SavedStdioIdle[];
+  disconnects: SavedDisconnects[];
+  relay: SavedUdpRelay;
+}
 
 /** A service may have stream and UDP listeners at once; `relay` has the latter. */
 export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
-  const { connectionFd, idleTimeout, onDisconnect, listeners } = host.config;
-  // Where UDP peers are served as well, the timeout is that of their flows.
-  const isStreamOnly = listeners.every(({ endpoint }) => endpoint.kind !== "udp");
-  const idle = idleTimeout !== null && isStreamOnly ? watchStdioIdle(host, idleTimeout) : null;
-  const disconnects = onDisconnect === "stop" ? watchDisconnects(host) : null;
+  const { connectionFd } = host.config;
+  const idle = watchStdioIdle(host);
+  const disconnects = watchDisconnects(host);
   const serve = (arrived: readonly Incoming[]) => {
     const ends: (WatchedEnd | null)[] = arrived.map(() => null);
     const opened = (incoming: Incoming, index: number) => {
@@ -46,8 +50,8 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     started: Result<HandlerRef, SpawnFailure> | undefined,
   ) => {
     if (started?.ok === true) {
-      idle?.add(incoming, incoming.fd, started.value);
-      disconnects?.add(incoming, end, started.value);
+      idle.add(incoming, incoming.fd, started.value);
+      disconnects.add(incoming, end, started.value);
       host.sys.close(incoming.fd);
     } else {
       host.refuse(incoming, "error", `${started?.error.stage}: ${started?.error.code}`);
@@ -56,7 +60,6 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
   const entrance = createEntrance(host, serve, () => host.mayStart());
   return {
     ...relay,
-    ...staysBehind,
     accepts: true,
     ready: () => {},
     aged: (handler) => handler.stop("max_lifetime"),
@@ -80,9 +83,22 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
     },
     holdsTwin: () => false,
     gone(handler, failed) {
-      idle?.remove(handler.pid);
-      disconnects?.remove(handler.pid);
+      idle.remove(handler.pid);
+      disconnects.remove(handler.pid);
       relay.gone(handler, failed);
+    },
+    save: (carry): SavedStdio => ({
+      entrance: entrance.save(carry, host.listeners()),
+      idle: idle.save(),
+      disconnects: disconnects.save(),
+      relay: relay.save(carry),
+    }),
+    restore(saved, from) {
+      const state = saved as SavedStdio;
+      entrance.restore(state.entrance, from);
+      idle.restore(state.idle, from);
+      disconnects.restore(state.disconnects, from);
+      relay.restore(state.relay, from);
     },
   };
 }

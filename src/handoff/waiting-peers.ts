@@ -3,8 +3,10 @@
  * socket does not have. It cannot be left to the kernel while others are being served, because one queue holds the
  * datagrams of all. Bounded in number and bytes, and for each peer, so that one cannot take the room of the others.
  */
-import type { Route } from "../net/datagram.ts";
+import { bytesToText, textToBytes } from "../native/carry.ts";
+import { type Route, routeKey } from "../net/datagram.ts";
 import type { BoundListener } from "../net/listen.ts";
+import { restoreListener, type SavedListener, saveListener } from "./saved.ts";
 
 /** Somebody who sends datagrams to one of our addresses. */
 export interface Peer {
@@ -16,6 +18,26 @@ export interface Peer {
 
 export interface WaitingPeer extends Peer {
   datagrams: Uint8Array[];
+}
+
+export interface SavedPeer {
+  listener: SavedListener;
+  route: Route;
+}
+
+export interface SavedWaitingPeer extends SavedPeer {
+  /** As `bytesToText` has them. */
+  datagrams: string[];
+}
+
+/** @param listeners those that are bound, in their order */
+export function savePeer({ listener, route }: Peer, listeners: readonly BoundListener[]): SavedPeer {
+  return { listener: saveListener(listener, listeners), route };
+}
+
+export function restorePeer({ listener, route }: SavedPeer, listeners: readonly BoundListener[]): Peer {
+  const found = restoreListener(listener, listeners);
+  return { key: routeKey(found, route), listener: found, route };
 }
 
 /** How many datagrams there may be, and how many bytes in them: together, and of one peer. */
@@ -83,6 +105,20 @@ export class WaitingPeers {
     return [...this.#peers.values()]
       .filter((peer) => peer.listener === listener)
       .map((peer) => this.#take(peer));
+  }
+
+  /** In their order. @param listeners those that are bound, in theirs */
+  save(listeners: readonly BoundListener[]): SavedWaitingPeer[] {
+    return Array.from(this.#peers.values(), (peer) => ({
+      ...savePeer(peer, listeners),
+      datagrams: peer.datagrams.map(bytesToText),
+    }));
+  }
+
+  restore(saved: readonly SavedWaitingPeer[], listeners: readonly BoundListener[]): void {
+    for (const { datagrams, ...peer } of saved) {
+      this.putBack({ ...restorePeer(peer, listeners), datagrams: datagrams.map(textToBytes) });
+    }
   }
 
   #take(peer: WaitingPeer): WaitingPeer {

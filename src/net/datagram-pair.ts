@@ -6,6 +6,7 @@
  * with its reader, and what was not read can be given to somebody else. The price is that the handler's end is not
  * seen here: it must be learned from the process.
  */
+import type { Carry } from "../native/carry.ts";
 import { type Fd, isSystemError, type Sys } from "../native/sys.ts";
 import { constant } from "./constants.ts";
 import { datagramBuffer } from "./datagram.ts";
@@ -21,15 +22,29 @@ type PairSys = Pick<
  */
 const queueBytes = 128 * 1024;
 
+/** Both ends; what is in the queues, and whether the end was told, stays in the kernel. */
+export interface SavedPair {
+  ourEnd: Fd;
+  handlerEnd: Fd;
+}
+
 export class DatagramPair {
   readonly ourEnd: Fd;
   /** Blocking; lent to whoever starts the handler. */
   readonly handlerEnd: Fd;
   readonly #sys: PairSys;
 
-  /** @throws a system error when there are no descriptors for it */
-  constructor(sys: PairSys) {
+  /**
+   * @param saved the one of another process, instead of a new one
+   * @throws a system error when there are no descriptors for it
+   */
+  constructor(sys: PairSys, saved: { state: SavedPair; claim: Carry } | null = null) {
     this.#sys = sys;
+    if (saved !== null) {
+      this.ourEnd = saved.claim(saved.state.ourEnd);
+      this.handlerEnd = saved.claim(saved.state.handlerEnd);
+      return;
+    }
     [this.ourEnd, this.handlerEnd] = sys.socketpair("seqpacket");
     sys.setsockopt(this.ourEnd, constant(sys, "SOL_SOCKET"), constant(sys, "SO_SNDBUF"), queueBytes);
     this.#askForCredentials(this.ourEnd);
@@ -67,6 +82,10 @@ export class DatagramPair {
   /** Once it has read what is queued, the handler reads the end of file; it may still write. */
   finish(): void {
     this.#sys.shutdown(this.ourEnd, "write");
+  }
+
+  save(carry: Carry): SavedPair {
+    return { ourEnd: carry(this.ourEnd), handlerEnd: carry(this.handlerEnd) };
   }
 
   /** Whoever watches our end must have ended that. */

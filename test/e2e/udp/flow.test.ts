@@ -52,8 +52,8 @@ async function setUp({ idleTimeout = null, ...overrides }: Overrides = {}) {
     stops,
     idle: () => idle,
     /** What the handler would read: `""` is the end of file. */
-    read: () => text(flow.pair.handlerEnd),
-    write: (data: string) => sys.sendMessage(flow.pair.handlerEnd, Buffer.from(data)),
+    read: () => text(flow.handlerEnd),
+    write: (data: string) => sys.sendMessage(flow.handlerEnd, Buffer.from(data)),
     /** What the peer gets next. */
     async answer() {
       await ready(remote);
@@ -115,7 +115,7 @@ test("a handler that has shut its end down is not looked at again", async () => 
     },
   });
   it.flow.serve(it.handler);
-  sys.shutdown(it.flow.pair.handlerEnd, "write");
+  sys.shutdown(it.flow.handlerEnd, "write");
   while (receives === 0) await nextTurn();
   for (let turn = 0; turn < 20; turn++) await nextTurn();
   expect(receives).toBe(1);
@@ -178,7 +178,7 @@ test("a handler that reads and shuts its receiving side leaves what it left, and
   for (const word of ["one", "two"]) it.flow.give(Buffer.from(word));
   it.flow.serve(it.handler);
   expect(it.read()).toBe("one");
-  sys.shutdown(it.flow.pair.handlerEnd, "read");
+  sys.shutdown(it.flow.handlerEnd, "read");
   it.flow.give(Buffer.from("three"));
   expect(it.flow.ended().map((data) => Buffer.from(data).toString())).toEqual(["two"]);
   expect(it.flow.traffic).toMatchObject({ datagramsIn: 1, datagramsDropped: 1 });
@@ -188,7 +188,7 @@ test("a flow that was cut is the end of file and a broken pipe, and takes nothin
   using it = await setUp({ idleTimeout: 100 });
   it.flow.give(Buffer.from("one"));
   it.flow.serve(it.handler);
-  const copy = sys.dup(it.flow.pair.handlerEnd);
+  const copy = sys.dup(it.flow.handlerEnd);
   it.flow.cut("the listener was closed");
   it.time.pass(1000);
   expect([it.idle(), it.stops]).toEqual([0, ["the listener was closed"]]);

@@ -1,6 +1,6 @@
 /** Who of the clients of `stdio` counts as gone, by what the kernel shows at each look. */
 import { expect, test } from "vitest";
-import type { HandlerRef, Incoming } from "../../../src/handoff/handoff.ts";
+import type { Connection, HandlerRef, Incoming } from "../../../src/handoff/handoff.ts";
 import { watchDisconnects } from "../../../src/handoff/stdio-disconnect.ts";
 import type { WatchedEnd } from "../../../src/net/ends.ts";
 import { overTcp, overUnix } from "./incoming.ts";
@@ -11,7 +11,9 @@ function watched(incoming: Incoming, isOver = () => false) {
   let unix: ReadonlyMap<string, boolean> | null = new Map([["7", true]]);
   const looks: (() => void)[] = [];
   const stopped: string[] = [];
+  const config = { onDisconnect: "stop" };
   const host = {
+    config,
     sys: { socketCookie: () => "7" },
     clock: {
       after(_delayMs: number, look: () => void) {
@@ -24,12 +26,23 @@ function watched(incoming: Incoming, isOver = () => false) {
   } as unknown as Parameters<typeof watchDisconnects>[0];
   const handler = { pid: 1, stop: (reason: string) => stopped.push(reason) } as unknown as HandlerRef;
   const end = { isOver } as WatchedEnd;
-  const disconnects = watchDisconnects(host);
+  let disconnects = watchDisconnects(host);
   disconnects.add(incoming, end, handler);
   return {
-    disconnects,
+    config,
+    disconnects: () => disconnects,
     stopped,
     looks,
+    /** Another process goes on with what this one has saved. */
+    upgrade() {
+      const saved = disconnects.save();
+      expect(JSON.parse(JSON.stringify(saved))).toEqual(saved);
+      looks.splice(0);
+      disconnects = watchDisconnects(host);
+      const connection = { end } as Connection;
+      const handlers = new Map([[1, { ...handler, connection }]]);
+      disconnects.restore(JSON.parse(JSON.stringify(saved)), { handlers });
+    },
     /** Looks with these sockets there. */
     look(there: ReadonlySet<string> | ReadonlyMap<string, boolean> | null) {
       if (there instanceof Map) unix = there;
@@ -74,6 +87,37 @@ test("over a Unix socket, whose other end nobody has any more; not one that the 
 test("nobody looks while there is no handler", () => {
   const { disconnects, looks } = watched(overTcp);
   expect(looks).toHaveLength(1);
-  disconnects.remove(1);
+  disconnects().remove(1);
+  expect(looks).toHaveLength(0);
+});
+
+test.each([
+  ["TCP", overTcp, everybody, nobody],
+  ["a Unix socket", overUnix, new Map([["7", true]]), new Map([["7", false]])],
+] as const)("who goes during an upgrade is noticed, over %s", (_what, incoming, there, gone) => {
+  const { look, upgrade, stopped, disconnects, looks } = watched(incoming);
+  look(there);
+  upgrade();
+  expect(look(there)).toBe(0);
+  look(gone);
+  look(gone);
+  expect(stopped).toEqual(["the client has gone"]);
+  upgrade();
+  expect([looks.length, disconnects().save()]).toEqual([0, []]);
+});
+
+test("not one whose handler closes the connection during an upgrade", () => {
+  const state = { isOver: false };
+  const { look, upgrade } = watched(overTcp, () => state.isOver);
+  upgrade();
+  state.isOver = true;
+  expect([look(nobody), look(nobody)]).toEqual([0, 0]);
+});
+
+test("nobody once the key says otherwise", () => {
+  const { look, looks, config } = watched(overTcp);
+  look(nobody);
+  config.onDisconnect = "ignore";
+  expect(look(nobody)).toBe(0);
   expect(looks).toHaveLength(0);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Peer, WaitingPeers } from "../../../src/handoff/waiting-peers.ts";
+import { routeKey } from "../../../src/net/datagram.ts";
 import type { BoundListener } from "../../../src/net/listen.ts";
 
 const listener = (port: number): BoundListener => ({
@@ -119,4 +120,32 @@ test("of one listener: all are taken out, the others stay", () => {
   waiting.add(peer("c"), bytes("3"));
   expect(waiting.remove(here).map(({ key }) => key)).toEqual(["a", "c"]);
   expect(drain(waiting)).toEqual([["b", ["2"]]]);
+});
+
+test("over an upgrade they keep their places, their datagrams and their bounds", () => {
+  const room = { datagrams: 4, bytes: 100, datagramsPerPeer: 3, bytesPerPeer: 60 };
+  const from = (port: number, at: BoundListener): Peer => {
+    const route = { remote: { family: "inet", address: "192.0.2.1", port } as const, asked: null };
+    return { key: routeKey(at, route), listener: at, route };
+  };
+  const [a, b] = [from(1, here), from(1, there)];
+  const waiting = new WaitingPeers(room);
+  const binary = Buffer.from([0, 255, 128, 10]);
+  waiting.add(a, binary);
+  waiting.add(b, bytes("x"));
+  waiting.add(a, bytes(""));
+  const saved = waiting.save([there, here]);
+  expect(JSON.parse(JSON.stringify(saved))).toEqual(saved);
+
+  const then = new WaitingPeers(room);
+  then.restore(JSON.parse(JSON.stringify(saved)), [there, here]);
+  expect([then.has(a.key), then.has(b.key)]).toEqual([true, true]);
+  expect(then.add(a, bytes("third"))).toBe(true);
+  expect(then.add(b, bytes("too many"))).toBe(false);
+  const first = then.shift();
+  expect([first?.listener, first?.datagrams.map((data) => Buffer.from(data))]).toEqual([
+    here,
+    [binary, bytes(""), bytes("third")],
+  ]);
+  expect(drain(then)).toEqual([[b.key, ["x"]]]);
 });
