@@ -4,64 +4,110 @@
  * `{"cmd":"NODE_HANDLE","type":"net.Socket","msg":...}` on a stream socket, with the descriptor attached to its first
  * byte; the worker answers NODE_HANDLE_ACK once it has it.
  */
+
+import type { Carry } from "../native/carry.ts";
+import { bytesToText, textToBytes } from "../native/carry.ts";
 import type { Fd, Sys, Watch } from "../native/sys.ts";
 import { isSystemError, READABLE, WRITABLE } from "../native/sys.ts";
 import {
   type Channel,
   type ChannelEvents,
+  type ChannelKind,
   longestMessage,
-  type Outstanding,
   parseWorkerMessage,
 } from "./channel.ts";
 
 /** Sent and not acknowledged at the same time: enough to keep a worker busy, few enough to give to another if it dies. */
 const mostOutstanding = 32;
 
-export class NodeChannel implements Channel {
-  readonly theirs: Fd;
-  readonly variables = ["NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json"];
-  readonly outstanding: Outstanding[] = [];
+/** As the channel of another process has left it. */
+export interface SavedNodeChannel {
+  /** Our end; `null` if it was closed. */
+  fd: Fd | null;
+  outstanding: number[];
+  /** The beginning of a line of the worker's. */
+  text: string;
+  /** The end of a message of ours that is still to be sent, as `bytesToText` writes it. */
+  rest: string;
+  full: boolean;
+  ending: boolean;
+  failed: boolean;
+}
+
+const unused = { outstanding: [], text: "", rest: "", full: false, ending: false, failed: false };
+
+export const nodeChannel: ChannelKind = {
+  variables: ["NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json"],
+  create(sys) {
+    const [ours, theirs] = sys.socketpair("stream");
+    return { channel: new NodeChannel(sys, { ...unused, fd: ours }), theirs };
+  },
+  restore(sys, saved, claim) {
+    const state = saved as SavedNodeChannel;
+    return new NodeChannel(sys, { ...state, fd: state.fd === null ? null : claim(state.fd) });
+  },
+};
+
+class NodeChannel implements Channel {
+  readonly #outstanding: number[];
   readonly #sys: Sys;
-  readonly #events: ChannelEvents;
-  readonly #ours: Fd;
-  readonly #watch: Watch;
+  #events: ChannelEvents | null = null;
+  /** `null` once it is closed. */
+  #ours: { fd: Fd; watch: Watch } | null;
   readonly #buffer = Buffer.alloc(16_384);
-  #text = "";
-  #full = false;
+  #text: string;
+  #full: boolean;
   /** The rest of a message whose beginning, and descriptor, has gone out. */
-  #rest: Uint8Array = Buffer.alloc(0);
-  #spawned = false;
-  #closed = false;
+  #rest: Uint8Array;
   /** Nothing more is to be sent; told to the worker once it has the rest. */
-  #ending = false;
+  #ending: boolean;
+  /** It was told that the channel is of no use any more: it is not listened to. */
+  #failed: boolean;
   /** The worker has ended: the end of its channel is no news. */
   #ended = false;
 
-  constructor(sys: Sys, events: ChannelEvents) {
+  /** Keeps the descriptor. */
+  constructor(sys: Sys, { fd, outstanding, text, rest, full, ending, failed }: SavedNodeChannel) {
     this.#sys = sys;
+    this.#outstanding = [...outstanding];
+    this.#text = text;
+    this.#rest = textToBytes(rest);
+    this.#full = full;
+    this.#ending = ending;
+    this.#failed = failed;
+    this.#ours =
+      fd === null ? null : { fd, watch: sys.watch(fd, (ready, status) => this.#ready(ready, status)) };
+  }
+
+  get outstanding(): readonly number[] {
+    return this.#outstanding;
+  }
+
+  begin(events: ChannelEvents): void {
     this.#events = events;
-    [this.#ours, this.theirs] = sys.socketpair("stream");
-    this.#watch = sys.watch(this.#ours, (ready) => this.#ready(ready));
-    this.#watch.start(READABLE);
+    if (!this.#failed) this.#rewatch();
   }
 
-  spawned(): void {
-    if (!this.#spawned) this.#sys.close(this.theirs);
-    this.#spawned = true;
+  save(carry: Carry): SavedNodeChannel {
+    return {
+      fd: this.#ours === null ? null : carry(this.#ours.fd),
+      outstanding: [...this.#outstanding],
+      text: this.#text,
+      rest: bytesToText(this.#rest),
+      full: this.#full,
+      ending: this.#ending,
+      failed: this.#failed,
+    };
   }
 
-  send(connection: Outstanding, message: string): boolean {
-    if (this.#closed || this.#ending || this.#rest.length > 0 || this.outstanding.length >= mostOutstanding) {
-      this.#full = true;
-      return false;
-    }
+  send(id: number, fd: Fd, message: string): boolean {
     const line = Buffer.from(`{"cmd":"NODE_HANDLE","type":"net.Socket","msg":${message}}\n`);
-    const sent = this.#write(line, [connection.fd]);
+    const sent = this.#takesMore() ? this.#write(line, [fd]) : null;
     if (sent === null) {
       this.#full = true;
       return false;
     }
-    this.outstanding.push(connection);
+    this.#outstanding.push(id);
     this.#rest = line.subarray(sent);
     this.#rewatch();
     return true;
@@ -69,7 +115,7 @@ export class NodeChannel implements Channel {
 
   finish(): void {
     this.#ended = true;
-    while (!this.#closed && this.#read());
+    while (this.#read());
   }
 
   end(): void {
@@ -78,20 +124,27 @@ export class NodeChannel implements Channel {
   }
 
   close(): void {
-    this.spawned();
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#watch.close();
-    this.#sys.close(this.#ours);
+    if (this.#ours === null) return;
+    const { fd, watch } = this.#ours;
+    this.#ours = null;
+    watch.close();
+    this.#sys.close(fd);
+  }
+
+  #takesMore(): boolean {
+    if (this.#ours === null || this.#ending) return false;
+    return this.#rest.length === 0 && this.#outstanding.length < mostOutstanding;
   }
 
   #endIfSent(): void {
-    if (this.#ending && !this.#closed && this.#rest.length === 0) this.#sys.shutdown(this.#ours, "write");
+    if (this.#ending && this.#ours !== null && this.#rest.length === 0)
+      this.#sys.shutdown(this.#ours.fd, "write");
   }
 
   #write(data: Uint8Array, descriptors: Fd[]): number | null {
+    if (this.#ours === null) return null;
     try {
-      return this.#sys.sendMessage(this.#ours, data, null, descriptors);
+      return this.#sys.sendMessage(this.#ours.fd, data, null, descriptors);
     } catch (error) {
       if (!isSystemError(error)) throw error;
       // The worker has gone; its end is told by the watch, and what was not sent is the caller's.
@@ -99,7 +152,7 @@ export class NodeChannel implements Channel {
     }
   }
 
-  #ready(ready: number): void {
+  #ready(ready: number, status: number): void {
     if ((ready & WRITABLE) !== 0 && this.#rest.length > 0) {
       const sent = this.#write(this.#rest, []);
       if (sent !== null) this.#rest = this.#rest.subarray(sent);
@@ -107,18 +160,21 @@ export class NodeChannel implements Channel {
       this.#endIfSent();
       this.#roomAgain();
     }
-    if ((ready & READABLE) !== 0) this.#read();
+    // The worker's end was closed with messages unread. The watch tells of that once; what was said before comes first.
+    if (status < 0) while (this.#read());
+    else if ((ready & READABLE) !== 0) this.#read();
   }
 
   #rewatch(): void {
-    this.#watch.start(this.#rest.length > 0 ? READABLE | WRITABLE : READABLE);
+    this.#ours?.watch.start(this.#rest.length > 0 ? READABLE | WRITABLE : READABLE);
   }
 
   /** @returns whether there may be more */
   #read(): boolean {
+    if (this.#ours === null) return false;
     let length: number | null;
     try {
-      length = this.#sys.read(this.#ours, this.#buffer);
+      length = this.#sys.read(this.#ours.fd, this.#buffer);
     } catch (error) {
       if (!isSystemError(error)) throw error;
       length = 0;
@@ -136,28 +192,29 @@ export class NodeChannel implements Channel {
   }
 
   #take(line: string): void {
-    if (this.#closed || line === "") return;
+    if (this.#ours === null || line === "") return;
     if (line.includes('"NODE_HANDLE_ACK"') || line.includes('"NODE_HANDLE_NACK"')) {
-      const [first] = this.outstanding.splice(0, 1);
-      if (first !== undefined) this.#events.received([first]);
+      const [first] = this.#outstanding.splice(0, 1);
+      if (first !== undefined) this.#events?.received([first]);
       this.#roomAgain();
       return;
     }
     const message = parseWorkerMessage(line);
     // Other messages of Node's own, and of programs that send more than we know, mean nothing here.
-    if (message?.type === "done") this.#events.done(message.id);
-    if (message?.type === "ready") this.#events.ready();
+    if (message?.type === "done") this.#events?.done(message.id);
+    if (message?.type === "ready") this.#events?.ready();
   }
 
   #roomAgain(): void {
-    if (!this.#full || this.#rest.length > 0 || this.outstanding.length >= mostOutstanding) return;
+    if (!this.#full || this.#rest.length > 0 || this.#outstanding.length >= mostOutstanding) return;
     this.#full = false;
-    this.#events.room();
+    this.#events?.room();
   }
 
   #fail(reason: string): void {
-    if (this.#closed || this.#ended) return;
-    this.#watch.stop();
-    this.#events.broken(reason);
+    if (this.#ours === null || this.#ended || this.#failed) return;
+    this.#failed = true;
+    this.#ours.watch.stop();
+    this.#events?.broken(reason);
   }
 }

@@ -3,23 +3,30 @@
  * back. Two protocols, one interface. Our copy of a connection is kept until the worker has *received* it: a worker
  * that dies before loses nobody.
  */
-import type { Fd, PeerCredentials, SocketAddress } from "../native/sys.ts";
+import type { Carry, Saved } from "../native/carry.ts";
+import type { Fd, PeerCredentials, SocketAddress, Sys } from "../native/sys.ts";
 import type { Incoming } from "./handoff.ts";
 
-export interface Channel {
-  /** The worker's end, to be its descriptor 3; borrowed for the spawn. */
-  readonly theirs: Fd;
-  /** Variables that tell the worker where the channel is. */
+/** One of the two protocols. */
+export interface ChannelKind {
+  /** Variables that tell the worker where its end is: it is descriptor 3. */
   readonly variables: readonly string[];
-  /** The worker has its end (or was not started): ours of it is closed. */
-  spawned(): void;
-  /** Connections that were sent and not yet received, oldest first. */
-  readonly outstanding: readonly Outstanding[];
+  /** A new one, with the end that is to be the worker's; the caller owns it. */
+  create(sys: Sys): { channel: Channel; theirs: Fd };
+  /** Goes on with what `Channel.save` has said in another process. To be given its events, as a new one. */
+  restore(sys: Sys, saved: Saved, claim: Carry): Channel;
+}
+
+export interface Channel {
+  /** Ids of the connections that were sent and not yet received, oldest first. */
+  readonly outstanding: readonly number[];
+  /** Tells what comes from now on, what has come already in a later turn. Called once, before anything else. */
+  begin(events: ChannelEvents): void;
   /**
-   * Sends a connection.
-   * @returns false if the channel is full: the connection is not sent, and still the caller's
+   * Sends a connection. Borrows its descriptor; a copy of it is to be kept until `received` tells of it.
+   * @returns false if the channel is full: the connection is not sent
    */
-  send(connection: Outstanding, message: string): boolean;
+  send(id: number, fd: Fd, message: string): boolean;
   /** The worker has ended: takes in what it said before, and with that which connections it had received. */
   finish(): void;
   /**
@@ -27,19 +34,15 @@ export interface Channel {
    * says until then is still heard.
    */
   end(): void;
-  /** Closes our end: the worker reads end of file, finishes what it has and exits. Outstanding ones stay the caller's. */
+  /** Closes our end: the worker reads end of file, finishes what it has and exits. */
   close(): void;
-}
-
-/** A connection on its way to a worker. */
-export interface Outstanding {
-  id: number;
-  fd: Fd;
+  /** All that is known on our side, for `ChannelKind.restore`: what is under way stands in the socket. Changes nothing. */
+  save(carry: Carry): Saved;
 }
 
 export interface ChannelEvents {
-  /** The worker has these now: the caller may close its copies. */
-  received(connections: readonly Outstanding[]): void;
+  /** The worker has the connections of these ids now: our copies may be closed. */
+  received(ids: readonly number[]): void;
   /** There is room again after a `send` that did not fit. */
   room(): void;
   /** The worker says that it has closed this connection. */

@@ -1,0 +1,209 @@
+/**
+ * A worker of `pass`: its channel, the connections that it has, and what is known of it. What is to become of it is
+ * decided by `pass-crew.ts`.
+ */
+import type { Carry, Saved } from "../native/carry.ts";
+import type { BoundListener } from "../net/listen.ts";
+import type { Timer } from "../util/clock.ts";
+import type { Channel } from "./channel.ts";
+import { createFrost, type Frost, type SavedFrost } from "./frost.ts";
+import type { HandlerRef, HandoffHost, Restored } from "./handoff.ts";
+import type { Load } from "./pass-choice.ts";
+import {
+  closeCopy,
+  type Passed,
+  restorePassed,
+  type SavedPassed,
+  savePassed,
+  type Unreceived,
+} from "./pass-connection.ts";
+
+export interface WorkerEvents {
+  /** There is room in its channel again. */
+  room(): void;
+  /** It says that it has closed this one. */
+  done(passed: Passed, worker: Worker): void;
+  /** It has been idle until the moment given to `beIdle`. */
+  idle(worker: Worker): void;
+  /** It was to be frozen and cannot be: it goes on. */
+  unfrozen(worker: Worker): void;
+  /** It has been frozen for `max_frozen`. */
+  frozenTooLong(worker: Worker): void;
+}
+
+export interface SavedWorker {
+  pid: number;
+  ready: boolean;
+  blocked: boolean;
+  replaced: boolean;
+  broken: boolean;
+  aged: boolean;
+  served: number;
+  received: boolean;
+  /** On the monotonic clock. */
+  idleUntil: number | null;
+  open: SavedPassed[];
+  channel: Saved;
+  frost: SavedFrost;
+}
+
+export class Worker implements Load {
+  ready = false;
+  /** Its channel has no room for another message at the moment. */
+  blocked = false;
+  /** It was told to finish and go: it is not needed any more, has served enough, or the service is stopped. */
+  replaced = false;
+  /** Its channel is of no use any more. */
+  broken = false;
+  /** Its `max_lifetime` is over: it finishes what it has. */
+  aged = false;
+  served = 0;
+  /** It has received one at least. */
+  received = false;
+  readonly open = new Map<number, Passed>();
+  readonly ref: HandlerRef;
+  readonly channel: Channel;
+  readonly frost: Frost;
+  readonly #host: HandoffHost;
+  readonly #events: WorkerEvents;
+  #idle: { until: number; timer: Timer } | null = null;
+
+  /** @param channel keeps it */
+  constructor(host: HandoffHost, ref: HandlerRef, channel: Channel, events: WorkerEvents) {
+    this.#host = host;
+    this.#events = events;
+    this.ref = ref;
+    this.channel = channel;
+    this.frost = createFrost(host, {
+      // Who comes, comes through us: nobody can have come meanwhile.
+      settled: () => {},
+      failed: () => events.unfrozen(this),
+      expired: () => events.frozenTooLong(this),
+    });
+    channel.begin({
+      received: (ids) => this.#hasReceived(ids),
+      room: () => {
+        this.blocked = false;
+        events.room();
+      },
+      done: (id) => this.#isDone(id),
+      ready: () => ref.saysReady(),
+      broken: (reason) => {
+        this.broken = true;
+        ref.stop(reason);
+      },
+    });
+  }
+
+  get frozen(): boolean {
+    return this.frost.on;
+  }
+
+  get connections(): number {
+    return this.open.size;
+  }
+
+  /** It has been told to end, by whomever. */
+  get leaving(): boolean {
+    return this.replaced || this.broken || this.ref.isStopping;
+  }
+
+  /** It gets nothing new. */
+  get retiring(): boolean {
+    return this.leaving || this.aged;
+  }
+
+  /** @returns false if its channel has no room for it: then it is not this worker's */
+  send(passed: Unreceived, message: string): boolean {
+    const { id, fd } = passed.incoming;
+    this.open.set(id, passed);
+    if (!this.channel.send(id, fd, message)) {
+      this.open.delete(id);
+      this.blocked = true;
+      return false;
+    }
+    passed.worker = this;
+    this.served += 1;
+    this.beBusy();
+    this.frost.thaw();
+    this.ref.worked();
+    return true;
+  }
+
+  /** It has nothing to do: that is told by `idle` unless it gets something before `until`, on the monotonic clock. */
+  beIdle(until: number): void {
+    const { clock } = this.#host;
+    this.beBusy();
+    const timer = clock.after(Math.max(0, until - clock.now()), () => {
+      this.#idle = null;
+      this.#events.idle(this);
+    });
+    this.#idle = { until, timer };
+  }
+
+  /** Takes back `beIdle`. */
+  beBusy(): void {
+    this.#idle?.timer.cancel();
+    this.#idle = null;
+  }
+
+  /** It has ended: takes in what it said before, and lets go of all that is held for it but its connections. */
+  end(): void {
+    this.beBusy();
+    this.frost.leave(this.ref);
+    this.channel.finish();
+    this.channel.close();
+  }
+
+  /** @param listeners those that are bound, in their order */
+  save(carry: Carry, listeners: readonly BoundListener[]): SavedWorker {
+    const { ref, ready, blocked, replaced, broken, aged, served, received } = this;
+    return {
+      pid: ref.pid,
+      ready,
+      blocked,
+      replaced,
+      broken,
+      aged,
+      served,
+      received,
+      idleUntil: this.#idle?.until ?? null,
+      open: [...this.open.values()].map((passed) => savePassed(passed, listeners, carry)),
+      channel: this.channel.save(carry),
+      frost: this.frost.save(),
+    };
+  }
+
+  /** Takes up what `save` has said but its channel, which it was made with. @param onEnd the kernel has seen its end */
+  restore(saved: SavedWorker, from: Restored, onEnd: (passed: Passed) => void): void {
+    const { idleUntil, open, frost } = saved;
+    this.ready = saved.ready;
+    this.blocked = saved.blocked;
+    this.replaced = saved.replaced;
+    this.broken = saved.broken;
+    this.aged = saved.aged;
+    this.served = saved.served;
+    this.received = saved.received;
+    for (const one of open) {
+      const passed = restorePassed(one, this.#host, from, this, onEnd);
+      this.open.set(passed.connection.id, passed);
+    }
+    if (idleUntil !== null) this.beIdle(idleUntil);
+    this.frost.restore(frost, [this.ref]);
+  }
+
+  /** It has them: our copies would only keep them from ending. */
+  #hasReceived(ids: readonly number[]): void {
+    this.received = true;
+    for (const id of ids) {
+      const passed = this.open.get(id);
+      if (passed !== undefined) closeCopy(this.#host.sys, passed);
+    }
+  }
+
+  /** It has room for another, while the kernel may still be at the end of this one. */
+  #isDone(id: number): void {
+    const passed = this.open.get(id);
+    if (passed !== undefined) this.#events.done(passed, this);
+  }
+}
