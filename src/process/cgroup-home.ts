@@ -20,6 +20,7 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Carry } from "../native/carry.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import { isSystemError } from "../native/sys.ts";
 import { cgroupOf } from "./proc.ts";
@@ -31,8 +32,24 @@ export interface CgroupHome {
   remove(directory: string): void;
   /** Its path as /proc/PID/cgroup shows it to us. */
   nameOf(directory: string): string;
+  /** For `resumeCgroupHome` in another process image of the same pid. */
+  save(carry: Carry): SavedCgroupHome;
   /** Removes the place itself and gives up the lock. */
   close(): void;
+}
+
+export interface SavedCgroupHome {
+  /** The cgroup that the daemon was in when the place was made, as /proc/PID/cgroup shows it, and its directory. */
+  name: string;
+  own: string;
+  /** The place. */
+  home: string;
+  /** Holds the lock, which outlives an exec with it. */
+  lock: Fd;
+  /** So many cgroups were made: no name is used twice. */
+  count: number;
+  /** Those that were to be removed, and could not be yet. */
+  stuck: string[];
 }
 
 type HomeSys = Pick<Sys, "lockFile" | "getxattr">;
@@ -48,9 +65,17 @@ export function openCgroupHome(sys: HomeSys, pid: number): CgroupHome | null {
   removeStale(sys, own);
   const place = settle(sys, own, pid);
   if (place === null) return null;
-  const { directory: home, lock } = place;
-  const stuck = new Set<string>();
-  let count = 0;
+  return homeAt({ name, own, home: place.directory, lock: place.lock, count: 0, stuck: [] });
+}
+
+/** Goes on with the place of another process image of ours: looks at nothing, and removes nothing. */
+export function resumeCgroupHome(saved: SavedCgroupHome, claim: Carry): CgroupHome {
+  return homeAt({ ...saved, lock: claim(saved.lock) });
+}
+
+function homeAt({ name, own, home, lock, ...saved }: SavedCgroupHome): CgroupHome {
+  const stuck = new Set(saved.stuck);
+  let { count } = saved;
 
   function remove(directory: string): void {
     stuck.add(directory);
@@ -66,6 +91,7 @@ export function openCgroupHome(sys: HomeSys, pid: number): CgroupHome | null {
     },
     remove,
     nameOf: (directory) => join(name, directory.slice(own.length)),
+    save: (carry) => ({ name, own, home, lock: carry(lock), count, stuck: [...stuck] }),
     close() {
       remove(home);
       closeSync(lock);

@@ -16,7 +16,7 @@ import { awaken } from "./awakening.ts";
 import type { CgroupHome } from "./cgroup-home.ts";
 import { insist } from "./insist.ts";
 import { cgroupOf } from "./proc.ts";
-import type { Reach } from "./reach.ts";
+import { type SavableReach, stopSoon } from "./reach.ts";
 import { signalByPid, stopSignals } from "./signal.ts";
 
 /** POLLPRI, as uv_poll has it: the kernel's word for news in such a file (cgroups(7)). */
@@ -25,22 +25,51 @@ const prioritized = 8;
 /** Signals go round until nobody new is found; a program that forks without end must not keep us here. */
 const mostRounds = 10;
 
-export class Cgroup implements Reach {
+export interface SavedCgroup {
+  kind: "cgroup";
+  directory: string;
+  frozen: boolean;
+  /** A stop that those who were frozen have still to be awake for. */
+  unsent: number | null;
+  /** SIGKILL has still to be sent. */
+  unkilled: boolean;
+}
+
+export class Cgroup implements SavableReach<SavedCgroup> {
   readonly #sys: Sys;
   readonly #clock: Clock;
   readonly #home: CgroupHome;
   readonly #directory: string;
   /** Or about to be. */
-  #frozen = false;
+  #frozen: boolean;
+  #unsent: number | null;
+  #unkilled: boolean;
   /** Gives up waiting for the freeze. */
   #giveUp = () => {};
 
-  /** Takes care of `directory`, which `home` has made, and removes it at the end. */
-  constructor(sys: Sys, clock: Clock, home: CgroupHome, directory: string) {
+  /**
+   * Takes care of `directory`, which `home` has made, and removes it at the end.
+   * @param saved by another process image of ours, of this directory
+   */
+  constructor(sys: Sys, clock: Clock, home: CgroupHome, directory: string, saved: SavedCgroup | null = null) {
     this.#sys = sys;
     this.#clock = clock;
     this.#home = home;
     this.#directory = directory;
+    this.#frozen = saved?.frozen ?? false;
+    this.#unsent = stopSoon(clock, saved, (signal) => this.stop(signal));
+    this.#unkilled = saved?.unkilled ?? false;
+    if (this.#unkilled) clock.after(0, () => this.kill());
+  }
+
+  save(): SavedCgroup {
+    return {
+      kind: "cgroup",
+      directory: this.#directory,
+      frozen: this.#frozen,
+      unsent: this.#unsent,
+      unkilled: this.#unkilled,
+    };
   }
 
   freeze(done: (frozen: boolean) => void): void {
@@ -65,7 +94,12 @@ export class Cgroup implements Reach {
   }
 
   stop(signal: number): void {
-    const send = () => insist(this.#clock, () => this.#signal(stopSignals(signal)));
+    this.#unsent = signal;
+    const send = () =>
+      insist(this.#clock, () => {
+        this.#signal(stopSignals(signal));
+        this.#unsent = null;
+      });
     insist(this.#clock, () => {
       if (this.#frozen) awaken(this.#clock, processesIn(this.#directory), () => this.thaw(), send);
       else send();
@@ -73,7 +107,11 @@ export class Cgroup implements Reach {
   }
 
   kill(): void {
-    insist(this.#clock, () => ifThere(() => writeFileSync(join(this.#directory, "cgroup.kill"), "1")));
+    this.#unkilled = true;
+    insist(this.#clock, () => {
+      ifThere(() => writeFileSync(join(this.#directory, "cgroup.kill"), "1"));
+      this.#unkilled = false;
+    });
   }
 
   ended(_stopping: boolean, onGone: () => void): void {

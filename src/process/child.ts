@@ -2,6 +2,7 @@
  * One process that we started: its pidfd, its end, its signals. The only owner of the pidfd; when the process has
  * ended it is reaped at once and the descriptor closed, before anybody is told.
  */
+import type { Carry } from "../native/carry.ts";
 import type {
   ChildExit,
   Fd,
@@ -23,14 +24,21 @@ export interface SpawnFailure {
   code: string;
 }
 
+/** A handler's own process, as those see it who reach it. */
+export type Leader = Pick<Child, "pid" | "ended" | "signal" | "save">;
+
+/** A process that another process image of ours has started: while it runs, or until it is reaped, by its pidfd. */
+export type SavedChild = { pidfd: Fd } | { exit: ChildExit };
+
 export class Child {
   readonly pid: number;
   readonly #sys: Sys;
   readonly #pidfd: Fd;
   readonly #watch: Watch;
   readonly #onEnd: (exit: ChildExit) => void;
-  #ended = false;
+  #exit: ChildExit | null = null;
 
+  /** Keeps `pidfd`. */
   constructor(sys: Sys, pid: number, pidfd: Fd, onEnd: (exit: ChildExit) => void) {
     this.pid = pid;
     this.#sys = sys;
@@ -42,15 +50,19 @@ export class Child {
 
   /** Whether it has ended, and was reaped. */
   get ended(): boolean {
-    return this.#ended;
+    return this.#exit !== null;
+  }
+
+  save(carry: Carry): SavedChild {
+    return this.#exit === null ? { pidfd: carry(this.#pidfd) } : { exit: this.#exit };
   }
 
   /** Reaps the process if it has ended. Called when its pidfd is readable; harmless at any other time. */
   collect(): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     const exit = this.#sys.wait(this.#pidfd);
     if (exit === null) return;
-    this.#ended = true;
+    this.#exit = exit;
     this.#watch.close();
     this.#sys.close(this.#pidfd);
     this.#onEnd(exit);
@@ -61,13 +73,18 @@ export class Child {
    * be hit.
    */
   signal(signal: number, whom: "process" | "group"): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     send(() =>
       whom === "group"
         ? this.#sys.signalGroup(this.pid, signal)
         : this.#sys.signalProcess(this.#pidfd, signal),
     );
   }
+}
+
+/** One that had ended before: nobody is reached by it any more. */
+export function endedLeader(exit: ChildExit): Leader {
+  return { pid: exit.pid, ended: true, signal: () => {}, save: () => ({ exit }) };
 }
 
 /** What one start needs. */

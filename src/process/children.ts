@@ -10,11 +10,14 @@
  * Both cost something for each handler that ends, a wake-up of Node and a walk of the kernel along all our children.
  * So after one SIGCHLD nobody listens until the look is made, some time later and for all that have ended by then;
  * except while somebody waits for an orphan to be gone.
+ *
+ * After an upgrade there are handlers that this process image has not started: an ended one would be taken for an orphan,
+ * and its status be lost. So nothing is reaped before all of them have been adopted.
  */
-import type { ChildExit, Sys } from "../native/sys.ts";
+import type { ChildExit, Fd, Sys } from "../native/sys.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import type { Result } from "../util/result.ts";
-import { type Child, type ChildStart, type SpawnFailure, startChildren } from "./child.ts";
+import { Child, type ChildStart, type SpawnFailure, startChildren } from "./child.ts";
 import { ownChildren, type ProcessEntry, readProcess } from "./proc.ts";
 
 /** How long a dead orphan may wait to be reaped. */
@@ -31,6 +34,7 @@ export class Children {
   readonly #waiting = new Set<() => void>();
   #timer: Timer | null = null;
   #listening = false;
+  #begun = false;
   readonly #heard = (): void => {
     this.#listening = false;
     if (this.#waiting.size > 0) this.reap();
@@ -41,24 +45,41 @@ export class Children {
     this.#sys = sys;
     this.#clock = clock;
     sys.setSubreaper(true);
-    // Looks at once: one that came to us before we listened may have ended unheard.
-    this.reap();
+  }
+
+  /** Reaps from now on, first in a later turn: all handlers that there are have been adopted. */
+  begin(): void {
+    this.#begun = true;
+    this.#listen();
+    // One that came to us before we listened may have ended unheard.
+    this.#reapIn(0);
   }
 
   /** Starts handlers of `service`. See `startChildren`. */
   start(service: string, starts: readonly ChildStart[]): Result<Child, SpawnFailure>[] {
-    const known = starts.map((start) => ({
-      ...start,
-      onEnd: (exit: ChildExit) => {
-        this.#handlers.delete(exit.pid);
-        start.onEnd(exit);
-      },
-    }));
+    const known = starts.map((start) => ({ ...start, onEnd: this.#forgetting(start.onEnd) }));
     const children = startChildren(this.#sys, known);
     for (const child of children) {
       if (child.ok) this.#handlers.set(child.value.pid, { child: child.value, service });
     }
     return children;
+  }
+
+  /**
+   * A handler of `service` that another process image of ours has started. Keeps `pidfd`.
+   * @param onEnd as of a start; if it has ended meanwhile, in a later turn
+   */
+  adopt(service: string, pid: number, pidfd: Fd, onEnd: (exit: ChildExit) => void): Child {
+    const child = new Child(this.#sys, pid, pidfd, this.#forgetting(onEnd));
+    this.#handlers.set(pid, { child, service });
+    return child;
+  }
+
+  #forgetting(onEnd: (exit: ChildExit) => void): (exit: ChildExit) => void {
+    return (exit) => {
+      this.#handlers.delete(exit.pid);
+      onEnd(exit);
+    };
   }
 
   /** The pids of the handlers of `service` that have not ended. */
@@ -86,7 +107,7 @@ export class Children {
   /** Calls back whenever orphans were reaped. The function that it returns puts an end to that. */
   onReaped(callback: () => void): () => void {
     this.#waiting.add(callback);
-    if (!this.#listening) this.#reapIn(0);
+    if (this.#begun && !this.#listening) this.#reapIn(0);
     return () => this.#waiting.delete(callback);
   }
 

@@ -16,13 +16,13 @@
 import { constants } from "node:os";
 import type { Sys } from "../native/sys.ts";
 import type { Clock, Timer } from "../util/clock.ts";
-import type { Child } from "./child.ts";
+import type { Leader } from "./child.ts";
 import type { Children } from "./children.ts";
 import { insist } from "./insist.ts";
 import { environmentOf, listProcesses, type ProcessEntry, readProcess } from "./proc.ts";
-import type { Reach } from "./reach.ts";
+import { type SavableReach, stopSoon } from "./reach.ts";
 import { signalByPid, stopSignals } from "./signal.ts";
-import { Standstill } from "./standstill.ts";
+import { type SavedStandstill, Standstill } from "./standstill.ts";
 
 export interface DescentWorld {
   sys: Sys;
@@ -36,34 +36,78 @@ const mostRounds = 10;
 const longestDoubtMs = 1000;
 const lookAgainMs = 10;
 
-export class Descent implements Reach {
+type Numbered = [pid: number, startTime: number][];
+
+export interface SavedDescent {
+  kind: "descent";
+  connection: number | null;
+  startTime: number;
+  seen: Numbered;
+  denied: Numbered;
+  hasSession: boolean;
+  stopped: SavedStandstill;
+  /** A stop that those who were frozen have still to be awake for. */
+  unsent: number | null;
+  killing: boolean;
+}
+
+export class Descent implements SavableReach<SavedDescent> {
   readonly #world: DescentWorld;
-  readonly #child: Child;
+  readonly #child: Leader;
   readonly #service: string;
   readonly #connection: number | null;
   readonly #startTime: number;
   readonly #standstill: Standstill;
   /** All that were ever found in the tree: pid to start time. */
-  readonly #seen = new Map<number, number>();
+  readonly #seen: Map<number, number>;
   /** Those that we may not signal: nothing can be done about them. Pid to start time. */
-  readonly #denied = new Map<number, number>();
+  readonly #denied: Map<number, number>;
   /** Whether the session's number, which was the handler's, may be trusted: it is in use as long as it has a member. */
-  #hasSession = true;
+  #hasSession: boolean;
   /** Since when there has been doubt about an orphan. */
   readonly #doubts = new Map<number, number>();
   #again: Timer | null = null;
   #onGone: (() => void) | null = null;
   #unsubscribe = () => {};
-  #killing = false;
+  #unsent: number | null;
+  #killing: boolean;
 
-  /** @param connection that of a handler that has only one, and its number in the environment */
-  constructor(world: DescentWorld, child: Child, service: string, connection: number | null) {
+  /**
+   * @param from the connection of a handler that has only one, and its number in the environment; or what another
+   * process image of ours has saved. Whom there was doubt about is doubted anew.
+   */
+  constructor(
+    world: DescentWorld,
+    child: Leader,
+    service: string,
+    from: { connection: number | null } | SavedDescent,
+  ) {
+    const saved = "kind" in from ? from : null;
     this.#world = world;
     this.#child = child;
     this.#service = service;
-    this.#connection = connection;
-    this.#startTime = readProcess(child.pid)?.startTime ?? 0;
-    this.#standstill = new Standstill(world.sys, world.clock, () => this.#members());
+    this.#connection = from.connection;
+    this.#startTime = saved?.startTime ?? readProcess(child.pid)?.startTime ?? 0;
+    this.#standstill = new Standstill(world.sys, world.clock, () => this.#members(), saved?.stopped);
+    this.#seen = new Map(saved?.seen);
+    this.#denied = new Map(saved?.denied);
+    this.#hasSession = saved?.hasSession ?? true;
+    this.#killing = saved?.killing ?? false;
+    this.#unsent = stopSoon(world.clock, saved, (signal) => this.stop(signal));
+  }
+
+  save(): SavedDescent {
+    return {
+      kind: "descent",
+      connection: this.#connection,
+      startTime: this.#startTime,
+      seen: [...this.#seen],
+      denied: [...this.#denied],
+      hasSession: this.#hasSession,
+      stopped: this.#standstill.save(),
+      unsent: this.#unsent,
+      killing: this.#killing,
+    };
   }
 
   freeze(done: (frozen: boolean) => void): void {
@@ -75,7 +119,12 @@ export class Descent implements Reach {
   }
 
   stop(signal: number): void {
-    this.#standstill.awaken(() => insist(this.#world.clock, () => this.#signal(stopSignals(signal))));
+    this.#unsent = signal;
+    const send = () => {
+      this.#signal(stopSignals(signal));
+      this.#unsent = null;
+    };
+    this.#standstill.awaken(() => insist(this.#world.clock, send));
   }
 
   kill(): void {

@@ -5,15 +5,33 @@
 import { constants } from "node:os";
 import type { Sys } from "../native/sys.ts";
 import type { Clock } from "../util/clock.ts";
-import type { Child } from "./child.ts";
+import type { Leader } from "./child.ts";
 import { listProcesses } from "./proc.ts";
-import type { Reach } from "./reach.ts";
+import { type SavableReach, stopSoon } from "./reach.ts";
 import { stopSignals } from "./signal.ts";
-import { Standstill } from "./standstill.ts";
+import { type SavedStandstill, Standstill } from "./standstill.ts";
 import { groupExists, Survivors } from "./survivors.ts";
 
-/** @param onLeft the handler has ended by itself, and others of its group live on */
-export function reachGroup(sys: Sys, clock: Clock, child: Child, onLeft: () => void): Reach {
+export interface SavedGroupReach {
+  kind: "group";
+  stopped: SavedStandstill;
+  /** A stop that those who were frozen have still to be awake for. */
+  unsent: number | null;
+  /** SIGKILL was sent, and is for whoever turns up as well. */
+  killing: boolean;
+}
+
+/**
+ * @param onLeft the handler has ended by itself, and others of its group live on
+ * @param saved by another process image of ours
+ */
+export function reachGroup(
+  sys: Sys,
+  clock: Clock,
+  child: Leader,
+  onLeft: () => void,
+  saved: SavedGroupReach | null = null,
+): SavableReach<SavedGroupReach> {
   // Made when they are needed: of a handler of `stdio`, of which there may be thousands in a second, hardly ever.
   let survivors: Survivors | null = null;
   let standstill: Standstill | null = null;
@@ -25,17 +43,35 @@ export function reachGroup(sys: Sys, clock: Clock, child: Child, onLeft: () => v
   const signalAll = (signal: number) => {
     for (const each of stopSignals(signal)) child.signal(each, "group");
   };
+  const standstillOf = (stopped?: SavedStandstill) => {
+    standstill ??= new Standstill(sys, clock, members, stopped);
+    return standstill;
+  };
+  let unsent: number | null = null;
+  let killing = false;
+  const stop = (signal: number) => {
+    unsent = signal;
+    const send = () => {
+      unsent = null;
+      signalAll(signal);
+    };
+    if (standstill === null) send();
+    else standstill.awaken(send);
+  };
+  if (saved !== null) {
+    if (saved.stopped.length > 0) standstillOf(saved.stopped);
+    unsent = stopSoon(clock, saved, stop);
+    killing = saved.killing;
+    // Reaches nobody yet: whoever is left is looked for when the handler has ended.
+    if (killing) survivorsOf().kill();
+  }
   return {
-    freeze: (done) => {
-      standstill ??= new Standstill(sys, clock, members);
-      standstill.freeze(done);
-    },
+    stop,
+    save: () => ({ kind: "group", stopped: standstill?.save() ?? [], unsent, killing }),
+    freeze: (done) => standstillOf().freeze(done),
     thaw: () => standstill?.thaw(),
-    stop: (signal) => {
-      if (standstill === null) signalAll(signal);
-      else standstill.awaken(() => signalAll(signal));
-    },
     kill: () => {
+      killing = true;
       child.signal(constants.signals.SIGKILL, "group");
       survivorsOf().kill();
     },

@@ -34,23 +34,37 @@ export interface LeftoverWorld {
   pid: number;
 }
 
+export interface SavedLeftovers {
+  /** The numbers of the groups, each with how its handler would have been stopped. */
+  groups: [group: number, service: StopKeys][];
+  /** Those that are being stopped. */
+  stopping: [group: number, service: StopKeys][];
+}
+
 /** Fewer than so many are kept without asking whether they are still there. */
 const worthAsking = 64;
 
 export class Leftovers {
   readonly #world: LeftoverWorld;
-  readonly #groups = new Map<number, StopKeys>();
-  readonly #stopping = new Set<Survivors>();
+  readonly #groups: Map<number, StopKeys>;
+  readonly #stopping = new Map<Survivors, [group: number, service: StopKeys]>();
   #askAt = worthAsking;
   #whenGone: (() => void)[] = [];
 
-  constructor(world: LeftoverWorld) {
+  /** @param saved by another process image of ours; the `stop_timeout` of those that are being stopped begins anew */
+  constructor(world: LeftoverWorld, saved: SavedLeftovers | null = null) {
     this.#world = world;
+    this.#groups = new Map(saved?.groups);
+    for (const [group, service] of saved?.stopping ?? []) this.#end(group, service);
+  }
+
+  save(): SavedLeftovers {
+    return { groups: [...this.#groups], stopping: [...this.#stopping.values()] };
   }
 
   /** A handler of `service` has ended by itself; others of the group of its number live. */
-  add(group: number, service: StopKeys): void {
-    this.#groups.set(group, service);
+  add(group: number, { name, stopSignal, stopTimeout }: StopKeys): void {
+    this.#groups.set(group, { name, stopSignal, stopTimeout });
     if (this.#groups.size < this.#askAt) return;
     for (const each of this.#groups.keys())
       if (!groupExists(this.#world.sys, each)) this.#groups.delete(each);
@@ -74,7 +88,7 @@ export class Leftovers {
 
   /** SIGKILL to all that is being stopped. */
   kill(): void {
-    for (const survivors of this.#stopping) survivors.kill();
+    for (const survivors of this.#stopping.keys()) survivors.kill();
   }
 
   /** Resolves when nothing that is being stopped is left. */
@@ -82,21 +96,31 @@ export class Leftovers {
     if (this.#stopping.size > 0) await new Promise<void>((resolve) => this.#whenGone.push(resolve));
   }
 
-  #stop(group: number, { name, stopSignal, stopTimeout }: StopKeys): void {
-    const { sys, clock, emit, pid } = this.#world;
+  #stop(group: number, service: StopKeys): void {
+    const survivors = this.#end(group, service);
+    if (!this.#stopping.has(survivors)) return;
+    const { name, stopSignal } = service;
+    const reason = "left by a handler that has ended; the service is stopped";
+    this.#world.emit({ event: "handler.stopping", service: name, pid: group, reason, signal: stopSignal });
+    survivors.signal(stopSignals(signalNumber(stopSignal) ?? constants.signals.SIGTERM));
+  }
+
+  /** Waits for the end of those who have been told or are about to be, and after `stop_timeout` sends SIGKILL. */
+  #end(group: number, service: StopKeys): Survivors {
+    const { sys, clock, pid } = this.#world;
+    const { name, stopTimeout } = service;
     const survivors = new Survivors(sys, clock, group, (processes) => leftOf(group, name, pid, processes));
     let timer: Timer | null = null;
-    this.#stopping.add(survivors);
+    this.#stopping.set(survivors, [group, service]);
     survivors.watch(() => {
       timer?.cancel();
       this.#stopping.delete(survivors);
       if (this.#stopping.size === 0) for (const resolve of this.#whenGone.splice(0)) resolve();
     });
-    if (!this.#stopping.has(survivors)) return;
-    const reason = "left by a handler that has ended; the service is stopped";
-    emit({ event: "handler.stopping", service: name, pid: group, reason, signal: stopSignal });
-    survivors.signal(stopSignals(signalNumber(stopSignal) ?? constants.signals.SIGTERM));
-    if (stopTimeout !== null) timer = clock.after(stopTimeout, () => survivors.kill());
+    if (this.#stopping.has(survivors) && stopTimeout !== null) {
+      timer = clock.after(stopTimeout, () => survivors.kill());
+    }
+    return survivors;
   }
 }
 

@@ -4,6 +4,7 @@
  * (an empty one once stopped systemd's manager altogether, CVE-2016-7795 and -7796).
  */
 import { randomBytes } from "node:crypto";
+import type { Carry } from "../native/carry.ts";
 import type { Fd, Sys, Watch } from "../native/sys.ts";
 import { isSystemError, READABLE } from "../native/sys.ts";
 
@@ -57,6 +58,11 @@ function number(text: string | undefined, most: number): number | null {
 /** Messages read in one turn of the event loop, so that a worker that never stops talking does not hold up the rest. */
 const messagesPerTurn = 64;
 
+export interface SavedNotifySocket {
+  fd: Fd;
+  address: string;
+}
+
 export class NotifySocket {
   /** For `NOTIFY_SOCKET`: in the abstract namespace, so that a worker in another root directory reaches it too. */
   readonly address: string;
@@ -66,17 +72,26 @@ export class NotifySocket {
   readonly #buffer = Buffer.alloc(longestMessage + 1);
   readonly #onMessage: (pid: number, notification: Notification) => void;
 
-  /** @param onMessage `pid` is the sender's, as the kernel says; whose process that is, the caller must know */
-  constructor(sys: Sys, onMessage: (pid: number, notification: Notification) => void) {
+  /**
+   * @param onMessage `pid` is the sender's, as the kernel says; whose process that is, the caller must know
+   * @param saved what another process image of ours had: what came meanwhile stands in the socket
+   */
+  constructor(
+    sys: Sys,
+    onMessage: (pid: number, notification: Notification) => void,
+    saved: { state: SavedNotifySocket; claim: Carry } | null = null,
+  ) {
     this.#sys = sys;
     this.#onMessage = onMessage;
-    this.address = `@tinetd-notify-${randomBytes(8).toString("hex")}`;
-    this.#fd = sys.socket("unix", "dgram");
-    sys.setsockopt(this.#fd, sys.constants.SOL_SOCKET ?? 1, sys.constants.SO_PASSCRED ?? 16, 1);
-    sys.bind(this.#fd, { family: "unix", path: this.address });
+    this.address = saved?.state.address ?? `@tinetd-notify-${randomBytes(8).toString("hex")}`;
+    this.#fd = saved === null ? openNotifySocket(sys, this.address) : saved.claim(saved.state.fd);
     this.#watch = sys.watch(this.#fd, () => this.#read());
     this.#watch.start(READABLE);
     this.#watch.unref();
+  }
+
+  save(carry: Carry): SavedNotifySocket {
+    return { fd: carry(this.#fd), address: this.address };
   }
 
   close(): void {
@@ -101,4 +116,11 @@ export class NotifySocket {
       if (notification !== null) this.#onMessage(message.credentials.pid, notification);
     }
   }
+}
+
+function openNotifySocket(sys: Sys, address: string): Fd {
+  const fd = sys.socket("unix", "dgram");
+  sys.setsockopt(fd, sys.constants.SOL_SOCKET ?? 1, sys.constants.SO_PASSCRED ?? 16, 1);
+  sys.bind(fd, { family: "unix", path: address });
+  return fd;
 }

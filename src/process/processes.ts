@@ -3,18 +3,23 @@
  * happens to those that were left behind.
  */
 import { closeSync, constants, openSync } from "node:fs";
-import type { Fd } from "../native/sys.ts";
+import type { Carry } from "../native/carry.ts";
+import type { ChildExit, Fd } from "../native/sys.ts";
 import { isSystemError } from "../native/sys.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import { unreachable } from "../util/unreachable.ts";
-import { Cgroup } from "./cgroup.ts";
-import { type CgroupHome, openCgroupHome } from "./cgroup-home.ts";
-import type { Child, ChildStart, SpawnFailure } from "./child.ts";
+import { type CgroupHome, openCgroupHome, resumeCgroupHome, type SavedCgroupHome } from "./cgroup-home.ts";
+import {
+  type Child,
+  type ChildStart,
+  endedLeader,
+  type Leader,
+  type SavedChild,
+  type SpawnFailure,
+} from "./child.ts";
 import { Children } from "./children.ts";
-import { Descent } from "./descent.ts";
-import { reachGroup } from "./group.ts";
-import { Leftovers, type LeftoverWorld, type StopKeys } from "./leftovers.ts";
-import { type Reach, reachProcess } from "./reach.ts";
+import { Leftovers, type LeftoverWorld, type SavedLeftovers, type StopKeys } from "./leftovers.ts";
+import type { Reach, SavableReach } from "./reach.ts";
+import { type CgroupPlace, newReach, type ReachWorld, resumeReach, type SavedReach } from "./reaches.ts";
 
 export interface HandlerStart extends Omit<ChildStart, "cgroup"> {
   /** That of a handler which has only one; its number is in the environment as TINETD_CONNECTION. */
@@ -27,12 +32,25 @@ export type HandlerService = StopKeys & { killMode: "process" | "group" | "tree"
 export interface Started {
   pid: number;
   reach: Reach;
+  /** For `Processes.adopt`. Until nothing of it is left. */
+  save(carry: Carry): SavedProcess;
+}
+
+export interface SavedProcess {
+  pid: number;
+  child: SavedChild;
+  reach: SavedReach;
+}
+
+/** All but the handlers, which are adopted one by one. */
+export interface SavedProcesses {
+  /** `null` if there are none, or nobody has needed one yet. */
+  cgroups: SavedCgroupHome | null;
+  leftovers: SavedLeftovers;
 }
 
 /** Where a handler is to be born. */
-interface Place {
-  home: CgroupHome;
-  directory: string;
+interface Place extends CgroupPlace {
   fd: Fd;
 }
 
@@ -44,12 +62,31 @@ export class Processes {
   /** `undefined`: nobody has asked for a tree yet. */
   #cgroups: CgroupHome | null | undefined;
 
-  /** @param findCgroups where the cgroups of `kill_mode = "tree"` can be, or `null`; asked once, when it is needed */
-  constructor(world: LeftoverWorld, findCgroups = () => openCgroupHome(world.sys, world.pid)) {
+  /**
+   * @param findCgroups where the cgroups of `kill_mode = "tree"` can be, or `null`; asked once, when it is needed
+   * @param restored what another process image of ours has saved. Then nothing is reaped before `begin`.
+   */
+  constructor(
+    world: LeftoverWorld,
+    findCgroups = () => openCgroupHome(world.sys, world.pid),
+    restored: { state: SavedProcesses; claim: Carry } | null = null,
+  ) {
     this.#world = world;
     this.#children = new Children(world.sys, world.clock);
-    this.#leftovers = new Leftovers(world);
+    this.#leftovers = new Leftovers(world, restored?.state.leftovers);
     this.#findCgroups = findCgroups;
+    const cgroups = restored?.state.cgroups ?? null;
+    if (restored === null) this.begin();
+    else if (cgroups !== null) this.#cgroups = resumeCgroupHome(cgroups, restored.claim);
+  }
+
+  /** Reaps orphans from now on: all handlers that there are have been adopted. Does nothing before a later turn. */
+  begin(): void {
+    this.#children.begin();
+  }
+
+  save(carry: Carry): SavedProcesses {
+    return { cgroups: this.#cgroups?.save(carry) ?? null, leftovers: this.#leftovers.save() };
   }
 
   /** Starts handlers of one service at once. @returns in the order of `starts`, each on its own */
@@ -79,9 +116,38 @@ export class Processes {
       if (place !== null) place.home.remove(place.directory);
       return child;
     }
-    const { pid } = child.value;
-    this.#leftovers.forget(pid);
-    return ok({ pid, reach: this.#reach(service, connection, child.value, place) });
+    const { value } = child;
+    this.#leftovers.forget(value.pid);
+    return ok(started(value, newReach(this.#reachWorld(service, value), value, service, connection, place)));
+  }
+
+  /**
+   * A handler of `service` that another process image of ours has started, and what reaches it as it was then. A freeze
+   * that was under way is to be asked for anew.
+   * @param onEnd called once, never before this returns, also if it had ended before it was saved (and was reaped): then
+   * with the same exit once more, for `reach.ended` has still to be called by who waits for what is left of it
+   */
+  adopt(
+    service: HandlerService,
+    saved: SavedProcess,
+    claim: Carry,
+    onEnd: (exit: ChildExit) => void,
+  ): Started {
+    const child = this.#resume(service.name, saved, claim, onEnd);
+    const world = this.#reachWorld(service, child);
+    return started(child, resumeReach(world, child, service.name, this.#cgroups ?? null, saved.reach));
+  }
+
+  #resume(
+    service: string,
+    { pid, child }: SavedProcess,
+    claim: Carry,
+    onEnd: (exit: ChildExit) => void,
+  ): Leader {
+    if ("pidfd" in child) return this.#children.adopt(service, pid, claim(child.pidfd), onEnd);
+    const { exit } = child;
+    this.#world.clock.after(0, () => onEnd(exit));
+    return endedLeader(exit);
   }
 
   /** Ends what handlers of a service that have ended by themselves have left of their groups. */
@@ -105,20 +171,9 @@ export class Processes {
     this.#cgroups?.close();
   }
 
-  #reach(service: HandlerService, connection: number | null, child: Child, place: Place | null): Reach {
+  #reachWorld(service: StopKeys, { pid }: Leader): ReachWorld {
     const { sys, clock } = this.#world;
-    switch (service.killMode) {
-      case "process":
-        return reachProcess(sys, clock, child);
-      case "group":
-        return reachGroup(sys, clock, child, () => this.#leftovers.add(child.pid, service));
-      case "tree":
-        return place === null
-          ? new Descent({ sys, clock, children: this.#children }, child, service.name, connection)
-          : new Cgroup(sys, clock, place.home, place.directory);
-      default:
-        return unreachable(service.killMode);
-    }
+    return { sys, clock, children: this.#children, onLeft: () => this.#leftovers.add(pid, service) };
   }
 
   /** A cgroup for a handler to be born in; `null` where there are none. */
@@ -136,4 +191,9 @@ export class Processes {
       return err({ stage: "cgroup", code: error.code });
     }
   }
+}
+
+function started(child: Leader, reach: SavableReach<SavedReach>): Started {
+  const { pid } = child;
+  return { pid, reach, save: (carry) => ({ pid, child: child.save(carry), reach: reach.save() }) };
 }

@@ -7,10 +7,10 @@
 import { constants } from "node:os";
 import type { Sys } from "../native/sys.ts";
 import type { Clock } from "../util/clock.ts";
-import type { Child } from "./child.ts";
+import type { Leader } from "./child.ts";
 import { readProcess } from "./proc.ts";
 import { stopSignals } from "./signal.ts";
-import { Standstill } from "./standstill.ts";
+import { type SavedStandstill, Standstill } from "./standstill.ts";
 
 export interface Reach {
   /**
@@ -36,24 +36,62 @@ export interface Reach {
   ended(stopping: boolean, onGone: () => void): void;
 }
 
-/** `kill_mode = "process"`: the handler alone; what it has started lives on. */
-export function reachProcess(sys: Sys, clock: Clock, child: Child): Reach {
-  const standstill = new Standstill(sys, clock, () => {
+/** One that can go along with an upgrade: `Saved` is plain data. Whoever waits for a freeze asks for it anew. */
+export interface SavableReach<Saved> extends Reach {
+  save(): Saved;
+}
+
+export interface SavedProcessReach {
+  kind: "process";
+  stopped: SavedStandstill;
+  /** A stop that those who were frozen have still to be awake for. */
+  unsent: number | null;
+}
+
+/**
+ * `kill_mode = "process"`: the handler alone; what it has started lives on.
+ * @param saved by another process image of ours
+ */
+export function reachProcess(
+  sys: Sys,
+  clock: Clock,
+  child: Leader,
+  saved: SavedProcessReach | null = null,
+): SavableReach<SavedProcessReach> {
+  const members = () => {
     const entry = child.ended ? null : readProcess(child.pid);
     return entry === null ? [] : [entry];
-  });
+  };
+  const standstill = new Standstill(sys, clock, members, saved?.stopped);
+  let unsent: number | null = null;
+  const stop = (signal: number) => {
+    unsent = signal;
+    standstill.awaken(() => {
+      unsent = null;
+      for (const each of stopSignals(signal)) child.signal(each, "process");
+    });
+  };
+  unsent = stopSoon(clock, saved, stop);
   return {
+    stop,
+    save: () => ({ kind: "process", stopped: standstill.save(), unsent }),
     freeze: (done) => standstill.freeze(done),
     thaw: () => standstill.thaw(),
-    stop: (signal) => {
-      standstill.awaken(() => {
-        for (const each of stopSignals(signal)) child.signal(each, "process");
-      });
-    },
     kill: () => child.signal(constants.signals.SIGKILL, "process"),
     ended: (_stopping, onGone) => {
       standstill.giveUp();
       onGone();
     },
   };
+}
+
+/** A stop that was under way is taken up in a later turn. @returns its signal, until then */
+export function stopSoon(
+  clock: Clock,
+  saved: { unsent: number | null } | null,
+  stop: (signal: number) => void,
+): number | null {
+  const unsent = saved?.unsent ?? null;
+  if (unsent !== null) clock.after(0, () => stop(unsent));
+  return unsent;
 }

@@ -4,6 +4,7 @@
  * that who starts a worker need not know the kinds.
  */
 import type { Ready } from "../config/config.ts";
+import type { Carry } from "../native/carry.ts";
 import type { Fd, Sys, Watch } from "../native/sys.ts";
 import { isSystemError, READABLE } from "../native/sys.ts";
 import type { Endpoint } from "../net/address.ts";
@@ -33,8 +34,15 @@ export interface Readiness {
   notified(): void;
   /** It has written a line on stderr. */
   line(text: string): void;
+  /** For `resumeReadiness` in another process image; after the start. */
+  save(carry: Carry): SavedReadiness;
   /** Ends the watching, whether it is ready or not. Safe to call twice. */
   close(): void;
+}
+
+export interface SavedReadiness {
+  /** Of `fd`, until it has said something: our end of the pipe. */
+  reader: Fd | null;
 }
 
 /** What waiting for `NOTIFY_SOCKET` and for a line of the log needs beside this file is done by who gets them. */
@@ -44,6 +52,7 @@ const nothing: Readiness = {
   started: () => {},
   notified: () => {},
   line: () => {},
+  save: () => ({ reader: null }),
   close: () => {},
 };
 
@@ -61,6 +70,20 @@ export function watchReadiness(ready: Ready, world: ReadinessWorld, descriptor: 
     return once((onReady) => ({ line: (text) => void (pattern.test(text) && onReady()) }));
   }
   return unreachable(ready);
+}
+
+/**
+ * The watcher of a start that another process image of ours has made. `started` is to be called if the worker was not
+ * ready yet: what it has said since it was saved is heard then, and asking begins anew.
+ */
+export function resumeReadiness(
+  ready: Ready,
+  world: ReadinessWorld,
+  { reader }: SavedReadiness,
+  claim: Carry,
+): Readiness {
+  if (ready !== "fd") return watchReadiness(ready, world, -1);
+  return reader === null ? nothing : hearing(world.sys, claim(reader));
 }
 
 /** A watcher that is told from outside, and tells it on at most once. */
@@ -86,26 +109,41 @@ function once(react: (onReady: () => void) => Partial<Pick<Readiness, "notified"
 /** `fd`: a newline on the descriptor named in TINETD_READY_FD (the convention of s6). */
 function onDescriptor(sys: Sys, descriptor: number): Readiness {
   const [reader, writer] = sys.pipe();
-  let watch: Watch | null = null;
+  const heard = hearing(sys, reader);
   let writerOpen = true;
-  let readerOpen = true;
   const closeWriter = () => {
     if (writerOpen) sys.close(writer);
     writerOpen = false;
   };
+  return {
+    ...heard,
+    variables: [`TINETD_READY_FD=${descriptor}`],
+    descriptor: writer,
+    started(onReady) {
+      closeWriter();
+      heard.started(onReady);
+    },
+    close() {
+      closeWriter();
+      heard.close();
+    },
+  };
+}
+
+/** Our end of it. Keeps `reader`. */
+function hearing(sys: Sys, reader: Fd): Readiness {
+  let watch: Watch | null = null;
+  let open = true;
   const close = () => {
-    closeWriter();
-    if (!readerOpen) return;
-    readerOpen = false;
+    if (!open) return;
+    open = false;
     watch?.close();
     sys.close(reader);
   };
   return {
     ...nothing,
-    variables: [`TINETD_READY_FD=${descriptor}`],
-    descriptor: writer,
+    save: (carry) => ({ reader: open ? carry(reader) : null }),
     started(onReady) {
-      closeWriter();
       watch = sys.watch(reader, () => {
         const said = readSome(sys, reader);
         if (said === null) return;

@@ -22,6 +22,9 @@ const { SIGSTOP, SIGCONT } = constants.signals;
 const shortestPauseMs = 1;
 const longestPauseMs = 20;
 
+/** Whom it has stopped: pid and start time. A freeze that is under way is asked for anew. */
+export type SavedStandstill = [pid: number, startTime: number][];
+
 export class Standstill {
   readonly #sys: Sys;
   readonly #clock: Clock;
@@ -30,11 +33,19 @@ export class Standstill {
   readonly #stopped = new Map<number, number>();
   #timer: Timer | null = null;
 
-  /** @param members all who are meant, as they are now */
-  constructor(sys: Sys, clock: Clock, members: () => readonly ProcessEntry[]) {
+  /**
+   * @param members all who are meant, as they are now
+   * @param stopped whom another process image of ours has stopped
+   */
+  constructor(sys: Sys, clock: Clock, members: () => readonly ProcessEntry[], stopped: SavedStandstill = []) {
     this.#sys = sys;
     this.#clock = clock;
     this.#members = members;
+    for (const [pid, startTime] of stopped) this.#stopped.set(pid, startTime);
+  }
+
+  save(): SavedStandstill {
+    return [...this.#stopped];
   }
 
   /** See `Reach.freeze`. */

@@ -3,7 +3,7 @@
  * line is logged with the pid that wrote it.
  */
 import { constants, openSync } from "node:fs";
-import { StringDecoder } from "node:string_decoder";
+import { bytesToText, type Carry, textToBytes } from "../native/carry.ts";
 import type { Fd, Sys, Watch } from "../native/sys.ts";
 import { isSystemError, READABLE } from "../native/sys.ts";
 import type { Clock } from "../util/clock.ts";
@@ -31,9 +31,12 @@ export function openStderr(
   }
 }
 
+/** In units of UTF-16: none takes more than three bytes in UTF-8. */
 const longestLine = 1024;
+const longestLineBytes = 3 * longestLine;
 /** A handler may write this many lines a second; then it is left waiting, and what it wrote beyond is counted. */
 const linesPerSecond = 100;
+const newline = 10;
 const pauseMs = 250;
 
 type PipeSys = Pick<Sys, "watch" | "read" | "close">;
@@ -42,6 +45,17 @@ type PipeSys = Pick<Sys, "watch" | "read" | "close">;
 const scratch = Buffer.allocUnsafe(16 * 1024);
 /** How much a pipe holds by default (pipe(7)). */
 const pipeBytes = 64 * 1024;
+
+export interface SavedStderrPipe {
+  fd: Fd;
+  /** The line that has no end yet, as `bytesToText`. */
+  partial: string;
+  /** Of the second that began at `windowStart`. */
+  windowStart: number;
+  lines: number;
+  /** Those that were not kept, and are not reported yet. */
+  dropped: number;
+}
 
 /**
  * The daemon's end of one handler's stderr pipe: cuts what comes into lines. A flood is dropped and counted, and the
@@ -54,17 +68,18 @@ export class StderrPipe {
   readonly #watch: Watch;
   readonly #onLine: (text: string, dropped: number) => void;
   readonly #onEnd: () => void;
-  readonly #decoder = new StringDecoder("utf8");
-  #partial = "";
+  /** Of the line that has no end yet. Bytes, for it may end within a character. */
+  #partial: Uint8Array;
   #windowStart: number;
-  #lines = 0;
-  #dropped = 0;
+  #lines: number;
+  #dropped: number;
   #closed = false;
 
   /**
    * Keeps `fd`, the read end.
    * @param onLine a line without its newline, or `dropped` > 0 lines that were not kept
    * @param onEnd every writer has closed its end
+   * @param saved by another process image of ours, of this pipe
    */
   constructor(
     sys: PipeSys,
@@ -72,15 +87,30 @@ export class StderrPipe {
     fd: Fd,
     onLine: (text: string, dropped: number) => void,
     onEnd: () => void,
+    saved: SavedStderrPipe | null = null,
   ) {
     this.#sys = sys;
     this.#clock = clock;
     this.#fd = fd;
     this.#onLine = onLine;
     this.#onEnd = onEnd;
-    this.#windowStart = clock.now();
+    this.#partial = textToBytes(saved?.partial ?? "");
+    this.#windowStart = saved?.windowStart ?? clock.now();
+    this.#lines = saved?.lines ?? 0;
+    this.#dropped = saved?.dropped ?? 0;
     this.#watch = sys.watch(fd, () => this.#read());
-    this.#watch.start(READABLE);
+    if (this.#dropped > 0) this.#pause();
+    else this.#watch.start(READABLE);
+  }
+
+  save(carry: Carry): SavedStderrPipe {
+    return {
+      fd: carry(this.#fd),
+      partial: bytesToText(this.#partial),
+      windowStart: this.#windowStart,
+      lines: this.#lines,
+      dropped: this.#dropped,
+    };
   }
 
   /** Takes what is there now, and closes, though writers may be left. */
@@ -92,7 +122,7 @@ export class StderrPipe {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#partial !== "") this.#line(this.#partial);
+    if (this.#partial.length > 0) this.#line(Buffer.from(this.#partial).toString());
     this.#report();
     this.#watch.close();
     this.#sys.close(this.#fd);
@@ -112,9 +142,11 @@ export class StderrPipe {
       this.#onEnd();
       return;
     }
-    const lines = (this.#partial + this.#decoder.write(scratch.subarray(0, length))).split("\n");
-    this.#partial = (lines.pop() ?? "").slice(0, longestLine);
-    for (const line of lines) this.#line(line);
+    const bytes = Buffer.concat([this.#partial, scratch.subarray(0, length)]);
+    const end = bytes.lastIndexOf(newline);
+    // A copy: the rest of `bytes` is not to be kept with it.
+    this.#partial = Uint8Array.from(bytes.subarray(end + 1, end + 1 + longestLineBytes));
+    if (end >= 0) for (const line of bytes.toString("utf8", 0, end).split("\n")) this.#line(line);
     if (this.#dropped > 0) this.#pause();
   }
 

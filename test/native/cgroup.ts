@@ -23,3 +23,10 @@ export function makeCgroup(): TestCgroup | null {
   }
   return { path, name, [Symbol.dispose]: () => rmdirSync(path) };
 }
+
+/** The directory of a process's own, or `null` where it cannot be seen or is the root, which has no state. */
+export function cgroupDirectory(pid: number): string | null {
+  const mount = readFileSync("/proc/self/mounts", "utf8").match(/^\S+ (\S+) cgroup2 /m)?.[1];
+  const name = readFileSync(`/proc/${pid}/cgroup`, "utf8").match(/^0::(.*)$/m)?.[1];
+  return mount === undefined || name === undefined || name === "/" ? null : join(mount, name);
+}

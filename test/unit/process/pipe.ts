@@ -1,13 +1,14 @@
 /** A `StderrPipe` whose other end, clock and reader are the test's. */
-import { StderrPipe } from "../../../src/process/stderr.ts";
+import { type SavedStderrPipe, StderrPipe } from "../../../src/process/stderr.ts";
 import type { Clock } from "../../../src/util/clock.ts";
 
-export function openPipe() {
+/** @param saved of a pipe that was open before, at the same time */
+export function openPipe(saved: SavedStderrPipe | null = null, startedAt = 0) {
   /** Lines, and the numbers of those that were dropped. */
   const told: (string | number)[] = [];
   const state = { watching: false, closed: false, ended: false };
   const waiting: (Buffer | "end")[] = [];
-  let now = 0;
+  let now = startedAt;
   let timer: (() => void) | null = null;
   let onReadable: (() => void) | null = null;
 
@@ -54,6 +55,7 @@ export function openPipe() {
     () => {
       state.ended = true;
     },
+    saved,
   );
 
   function deliver(): void {
@@ -64,6 +66,8 @@ export function openPipe() {
     told,
     state,
     pipe,
+    /** As another process image reads it. */
+    saved: () => JSON.parse(JSON.stringify(pipe.save((fd) => fd + 1))) as SavedStderrPipe,
     /** Each part is one read. */
     write(...parts: (string | Buffer)[]) {
       waiting.push(...parts.map((part) => Buffer.from(part)));

@@ -61,3 +61,31 @@ test("finish takes what is there, though writers are left", () => {
   pipe.finish();
   expect(told).toHaveLength(101);
 });
+
+test("the half of a line, and of a character, is kept for another process image", () => {
+  const bytes = Buffer.from("größe\n");
+  const first = openPipe();
+  first.write("one\n", bytes.subarray(0, 3));
+  const saved = first.saved();
+  expect(saved.fd).toBe(6);
+  const second = openPipe(saved);
+  second.write(bytes.subarray(3));
+  expect([...first.told, ...second.told]).toEqual(["one", "größe"]);
+  // Nothing of it has changed by being saved.
+  first.write(bytes.subarray(3));
+  expect(first.told).toEqual(["one", "größe"]);
+});
+
+test("a flood goes on being one, and what was dropped before is told", () => {
+  const first = openPipe();
+  first.write("line\n".repeat(130));
+  const second = openPipe(first.saved(), 10);
+  expect(second.state.watching).toBe(false);
+  second.later(250);
+  expect([second.told, second.state.watching]).toEqual([[30], true]);
+  second.write("too many\n");
+  expect([second.told, second.state.watching]).toEqual([[30], false]);
+  second.later(1_000);
+  second.write("new\n");
+  expect(second.told).toEqual([30, 1, "new"]);
+});
