@@ -40,8 +40,8 @@ export interface Handoff {
   closing(listener: BoundListener): void;
   /** How many connections a worker has; `null` where nobody but the worker knows. */
   connectionsOf(handler: HandlerRef): number | null;
-  /** Those that it has let in for workers, each with the worker that has it; `null` while none does. */
-  connections(): Iterable<readonly [Connection, HandlerRef | null]>;
+  /** Those that it has let in for workers, each with the worker that has it, or had; `null` while none does. */
+  connections(): Iterable<readonly [Connection, Pick<HandlerRef, "pid"> | null]>;
   /** A worker that was started with `launch` can serve now. */
   ready(handler: HandlerRef): void;
   /**
@@ -195,7 +195,7 @@ export interface HandoffHost {
    * It has ended, or its worker has, which `error` then says; `worker` is `null` if it never came to one.
    * @param bytes what it carried, where tinetd has relayed it; `null` leaves that to `connection.end`
    */
-  closed(connection: Connection, worker: HandlerRef | null, bytes: Bytes, error?: string): void;
+  closed(connection: Connection, worker: Pick<HandlerRef, "pid"> | null, bytes: Bytes, error?: string): void;
   /** It was let in, and then cannot be served: ended with its `refusal`, counted under `reason`. Keeps the descriptor. */
   dismiss(connection: Connection, fd: Fd, reason: RefusalReason, error: string): void;
   /** Watches for the end of a connection that others will hold. To be called while we have the descriptor too. */

@@ -3,12 +3,24 @@
  * when it is too old. Nobody can come to it but through us, so whoever is to be lost by that would be lost here.
  */
 import type { Timer } from "../util/clock.ts";
-import { createFrost, type Frost } from "./frost.ts";
+import { createFrost, type Frost, type SavedFrost } from "./frost.ts";
 import type { HandlerRef, HandoffHost } from "./handoff.ts";
 import type { Client } from "./held.ts";
-import { type Aging, awaitLeave, tooOld } from "./old-age.ts";
+import { type Aging, awaitLeave, resumeLeave, type SavedAging, tooOld } from "./old-age.ts";
 
 type Host = Pick<HandoffHost, "config" | "clock" | "rewatch">;
+
+/** As another process takes it up (an upgrade), without its connections. */
+export interface SavedProxyWorker {
+  pid: number;
+  ready: boolean;
+  served: boolean;
+  retired: boolean;
+  /** Since when it has had no connection, where that is to have an end; on the monotonic clock. */
+  restingSince: number | null;
+  aging: SavedAging | null;
+  frost: SavedFrost;
+}
 
 export class ProxyWorker {
   readonly ref: HandlerRef;
@@ -21,7 +33,8 @@ export class ProxyWorker {
   relayed = 0;
   readonly #host: Host;
   readonly #frost: Frost;
-  #idleTimer: Timer | null = null;
+  /** Until it has had no connection for `idle_timeout`. */
+  #rest: { since: number; timer: Timer } | null = null;
   #retired = false;
   #aging: Aging | null = null;
 
@@ -51,7 +64,7 @@ export class ProxyWorker {
 
   /** It is to get a connection. */
   work(): void {
-    this.#idleTimer?.cancel();
+    this.#stir();
     this.#frost.thaw();
     this.ref.worked();
   }
@@ -59,19 +72,10 @@ export class ProxyWorker {
   /** One of its connections has gone, or it has only just become ready: with none, it is not left idle for ever. */
   rest(): void {
     if (this.connections > 0) return;
-    const { idleTimeout, onIdle } = this.#host.config;
     this.ref.rested();
-    this.#idleTimer?.cancel();
-    if (this.#retired && this.ready) {
-      this.#leave("replaced");
-      return;
-    }
-    if (idleTimeout === null || (onIdle === "stop" && this.#isKept)) return;
-    this.#idleTimer = this.#host.clock.after(idleTimeout, () => {
-      if (this.connections > 0 || this.ref.isStopping) return;
-      if (onIdle === "freeze") this.#frost.begin([this.ref]);
-      else this.#leaveIfSpare("idle_timeout");
-    });
+    this.#stir();
+    if (this.#retired && this.ready) this.#leave("replaced");
+    else this.#restSince(this.#host.clock.now());
   }
 
   /** Another is to serve who comes from now on. */
@@ -82,23 +86,70 @@ export class ProxyWorker {
 
   /** Two daemons cannot listen at one address: it goes before the next is started, if it can while nobody is connected. */
   aged(): void {
-    this.#aging = awaitLeave(this.#host, this.ref, () => {
-      if (this.connections > 0) return false;
-      this.#leave(tooOld);
-      return true;
-    });
+    this.#aging = awaitLeave(this.#host, this.ref, () => this.#leaveIfAlone());
   }
 
   /** It has gone. */
   close(): void {
-    this.#idleTimer?.cancel();
+    this.#stir();
     this.#aging?.giveUp();
     this.#frost.leave(this.ref);
+  }
+
+  save(): SavedProxyWorker {
+    return {
+      pid: this.ref.pid,
+      ready: this.ready,
+      served: this.served,
+      retired: this.#retired,
+      restingSince: this.#rest?.since ?? null,
+      aging: this.#aging?.save() ?? null,
+      frost: this.#frost.save(),
+    };
+  }
+
+  /** Takes up what `save` has said, when its connections are known. */
+  restore({ ready, served, retired, restingSince, aging, frost }: SavedProxyWorker): void {
+    this.ready = ready;
+    this.served = served;
+    this.#retired = retired;
+    if (restingSince !== null) this.#restSince(restingSince);
+    this.#frost.restore(frost, [this.ref]);
+    if (aging !== null) this.#aging = resumeLeave(this.#host, this.ref, () => this.#leaveIfAlone(), aging);
+  }
+
+  #restSince(since: number): void {
+    const { clock, config } = this.#host;
+    const { idleTimeout, onIdle } = config;
+    if (idleTimeout === null || (onIdle === "stop" && this.#isKept)) return;
+    const timer = clock.after(Math.max(0, since + idleTimeout - clock.now()), () => {
+      this.#rest = null;
+      this.#idle();
+    });
+    this.#rest = { since, timer };
+  }
+
+  #stir(): void {
+    this.#rest?.timer.cancel();
+    this.#rest = null;
+  }
+
+  #idle(): void {
+    if (this.connections > 0 || this.ref.isStopping) return;
+    if (this.#host.config.onIdle === "freeze") this.#frost.begin([this.ref]);
+    else this.#leaveIfSpare("idle_timeout");
   }
 
   /** It may be frozen all the same. */
   get #isKept(): boolean {
     return this.#host.config.workers.min > 0;
+  }
+
+  /** Whether nobody is connected. */
+  #leaveIfAlone(): boolean {
+    if (this.connections > 0) return false;
+    this.#leave(tooOld);
+    return true;
   }
 
   #leaveIfSpare(reason: string): void {

@@ -2,27 +2,32 @@
  * `proxy`: scales a daemon to zero that knows nothing of sockets it is given. It is started when somebody comes, listens
  * at an address of its own (`upstream`), and each connection is relayed to it.
  *
- * The life of a connection here: let in → held, while the daemon is not ready (held.ts) → connected to the daemon
- * (upstream.ts) → relayed (relays.ts), to its end. Since tinetd does the accepting, nobody can come between the decision
+ * The life of a connection here: let in → in line, while the daemon is not ready (proxy-line.ts) → connected to the
+ * daemon (proxy-passage.ts) → relayed (relays.ts), to its end. Since tinetd does the accepting, nobody can come between the decision
  * to stop an idle daemon and its end: who knocks then waits in the kernel's queue, for the next daemon.
  */
 
-import { type Domain, type Fd, isSystemError } from "../native/sys.ts";
-import { isShortage } from "../net/accept.ts";
-import { formatEndpoint } from "../net/address.ts";
+import type { Carry, Saved } from "../native/carry.ts";
 import type { Bytes } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
-import { proxyHeader } from "../net/proxy-header.ts";
 import type { Timer } from "../util/clock.ts";
-import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
-import { createEntrance } from "./entrance.ts";
-import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
-import { endedTooSoon, keepsNothing, launchOne, staysBehind } from "./handoff.ts";
-import { type Client, Held } from "./held.ts";
-import { ProxyWorker } from "./proxy-worker.ts";
-import { type Relayed, Relays } from "./relays.ts";
-import { createUpstream } from "./upstream.ts";
+import { createEntrance, type SavedEntrance } from "./entrance.ts";
+import type {
+  HandlerRef,
+  Handoff,
+  HandoffHost,
+  Incoming,
+  Restored,
+  StandardDescriptors,
+  Start,
+} from "./handoff.ts";
+import { endedTooSoon, keepsNothing, launchOne } from "./handoff.ts";
+import { ProxyLine, restoreClient, type SavedLine } from "./proxy-line.ts";
+import { createPassage } from "./proxy-passage.ts";
+import { ProxyWorker, type SavedProxyWorker } from "./proxy-worker.ts";
+import { type Relayed, Relays, type SavedRelays } from "./relays.ts";
+import { type SavedIncoming, saveIncoming } from "./saved.ts";
 
 /** With `ready = "spawn"` nothing else tells a program that cannot run from one that serves. */
 const tookNothing = "the worker ended before it had taken a connection";
@@ -35,13 +40,23 @@ const bereavedQuietMs = 5_000;
 const stoppedQuietMs = 250;
 const stoppedMostMs = 5_000;
 
+/** As another process takes it up (an upgrade). */
+export interface SavedProxy {
+  entrance: SavedEntrance;
+  line: SavedLine;
+  relays: SavedRelays;
+  worker: SavedProxyWorker | null;
+  /** Those who are being connected to the worker. */
+  connecting: SavedIncoming[];
+  keeping: boolean;
+  retired: boolean;
+}
+
 export function createProxy(host: HandoffHost): Handoff {
   const { sys, clock } = host;
-  const { upstream: endpoint, upstreamProxyProtocol: headerVersion } = host.config;
-  if (endpoint === null) throw new Error(`"${host.config.name}" has no upstream`);
-  const upstream = createUpstream({ sys, clock, openSocket }, endpoint);
-  const held = new Held(sys, clock, () => host.config.startTimeout, { left, late });
+  const line = new ProxyLine(host);
   const relays = new Relays(sys, clock, relayEnded);
+  const passage = createPassage(host, line, relays);
   let worker: ProxyWorker | null = null;
   /** A start tells its service, which may come back here before the worker is known. */
   let starting = false;
@@ -75,52 +90,23 @@ export function createProxy(host: HandoffHost): Handoff {
       const connection = remember(incoming);
       host.opened(connection);
       const client = { incoming, connection };
-      if (worker?.canServe) connect(client, worker);
-      else hold(client);
+      if (worker?.canServe) passage.connect(client, worker);
+      else line.add(client);
     }
   }
 
   // -- until there is a daemon --------------------------------------------------------------------------------------
 
-  function hold(client: Client): void {
-    try {
-      held.add(client, openSocket("unix"));
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      host.dismiss(client.connection, client.incoming.fd, "error", error.code);
-    }
-  }
-
-  /** From the common reserve of descriptors, where there is no other any more: whoever was let in is served. */
-  function openSocket(domain: Domain): Fd {
-    try {
-      return sys.socket(domain, "stream");
-    } catch (error) {
-      if (!isSystemError(error) || !isShortage(error.code)) throw error;
-    }
-    if (host.mayGoOn()) host.shortage();
-    return host.lend(() => sys.socket(domain, "stream"));
-  }
-
-  function left({ incoming, connection }: Client): void {
-    sys.close(incoming.fd);
-    host.closed(connection, null, null, "the client went away before the worker was ready");
-  }
-
-  function late({ incoming, connection }: Client): void {
-    host.dismiss(connection, incoming.fd, "timeout", "the worker was not ready within start_timeout");
-  }
-
   /** Starts the daemon for those who wait. */
   function startIfNeeded(): void {
-    if (worker === null && held.size > 0 && host.mayStart()) start();
-    if (refuses()) turnAwayAll("its worker cannot be started");
+    if (worker === null && line.size > 0 && host.mayStart()) start();
+    if (refuses()) line.turnAway("its worker cannot be started");
   }
 
   function start(): void {
     if (starting) return;
     starting = true;
-    upstream.prepare();
+    passage.prepare();
     const started = launchOne(host, startProxy, null);
     starting = false;
     retry?.cancel();
@@ -132,18 +118,9 @@ export function createProxy(host: HandoffHost): Handoff {
     if (worker.ref.wasReady) ready(worker.ref);
   }
 
-  function turnAwayAll(why: string): void {
-    for (let client = held.shift(); client !== null; client = held.shift()) {
-      host.dismiss(client.connection, client.incoming.fd, "error", why);
-    }
-  }
-
   /** The service is stopped: no daemon will come. */
   function abandon(): void {
-    for (let client = held.shift(); client !== null; client = held.shift()) {
-      sys.close(client.incoming.fd);
-      host.closed(client.connection, null, null, "the service was stopped before the worker was ready");
-    }
+    line.close();
     retry?.cancel();
     if (worker === null) relays.bereave(null, stoppedQuietMs, stoppedMostMs);
   }
@@ -159,43 +136,10 @@ export function createProxy(host: HandoffHost): Handoff {
 
   function serveHeld(): void {
     while (worker?.canServe) {
-      const client = held.shift();
+      const client = line.shift();
       if (client === null) return;
-      connect(client, worker);
+      passage.connect(client, worker);
     }
-  }
-
-  function connect(client: Client, to: ProxyWorker): void {
-    to.work();
-    // Known before it is tried: it may come out at once.
-    to.connecting.set(client, () => {});
-    const giveUp = upstream.connect((outcome) => connected(client, to, outcome));
-    if (to.connecting.has(client)) to.connecting.set(client, giveUp);
-  }
-
-  function connected(client: Client, to: ProxyWorker, outcome: Result<Fd, string>): void {
-    to.connecting.delete(client);
-    if (!outcome.ok && to.ref.isStopping) hold(client);
-    else if (!outcome.ok) fail(client, outcome.error);
-    else relay(client, to, outcome.value);
-    to.rest();
-  }
-
-  function relay(client: Client, to: ProxyWorker, fd: Fd): void {
-    const { remote, local } = client.incoming;
-    const header = headerVersion === null ? null : proxyHeader(headerVersion, remote, local);
-    const begun = relays.begin(client, fd, to.ref, header);
-    if (!begun.ok) {
-      fail(client, begun.error);
-      return;
-    }
-    to.served = true;
-    to.relayed += 1;
-  }
-
-  function fail({ connection, incoming }: Client, why: string): void {
-    const where = endpoint === null ? "" : formatEndpoint(endpoint);
-    host.dismiss(connection, incoming.fd, "error", `cannot connect to ${where}: ${why}`);
   }
 
   function relayEnded({ connection, worker: by }: Relayed, bytes: Bytes, error?: string): void {
@@ -216,7 +160,7 @@ export function createProxy(host: HandoffHost): Handoff {
     const wanted = was.connecting.size > 0 || !was.ref.isStopping;
     for (const [client, giveUp] of was.connecting) {
       giveUp();
-      hold(client);
+      line.add(client);
     }
     if (!was.ref.wasReady) host.ended(endedTooSoon);
     else host.ended(wanted && !was.served ? tookNothing : null);
@@ -240,15 +184,50 @@ export function createProxy(host: HandoffHost): Handoff {
   /** Something has changed for the better. */
   function goOn(): void {
     serveHeld();
-    if (retired && worker === null) turnAwayAll("its worker was replaced");
+    if (retired && worker === null) line.turnAway("its worker was replaced");
     startIfNeeded();
     if (worker === null && keeping && host.config.workers.min > 0 && host.mayGoOn()) start();
     host.rewatch();
   }
 
+  // -- over an upgrade ----------------------------------------------------------------------------------------------
+
+  function save(carry: Carry): SavedProxy {
+    const listeners = host.listeners();
+    const connecting = [...(worker?.connecting.keys() ?? [])];
+    return {
+      entrance: entrance.save(carry, listeners),
+      line: line.save(carry),
+      relays: relays.save(carry, worker?.ref ?? null),
+      worker: worker?.save() ?? null,
+      connecting: connecting.map(({ incoming }) => saveIncoming(incoming, listeners, carry)),
+      keeping,
+      retired,
+    };
+  }
+
+  function restore(saved: Saved, from: Restored): void {
+    const was = saved as SavedProxy;
+    keeping = was.keeping;
+    retired = was.retired;
+    entrance.restore(was.entrance, from);
+    line.restore(was.line, from);
+    const ref = was.worker === null ? null : from.handlers.get(was.worker.pid);
+    if (ref === undefined) throw new Error(`the worker of "${host.config.name}" is not there`);
+    const relayed = relays.restore(was.relays, from.claim, ref);
+    if (was.worker === null || ref === null) {
+      // It could not be started, and was to be tried again.
+      if (line.size > 0) retry = clock.after(retryMs, startIfNeeded);
+      return;
+    }
+    worker = new ProxyWorker(host, ref);
+    worker.relayed = relayed;
+    for (const one of was.connecting) passage.connectAgain(restoreClient(one, from), worker);
+    worker.restore(was.worker);
+  }
+
   return {
     ...keepsNothing,
-    ...staysBehind,
     surrender: entrance.surrender,
     receive: entrance.take,
     accepts: true,
@@ -263,6 +242,8 @@ export function createProxy(host: HandoffHost): Handoff {
     },
     ready,
     gone,
+    save,
+    restore,
     warm: start,
     retire,
     aged({ pid }) {
@@ -270,7 +251,7 @@ export function createProxy(host: HandoffHost): Handoff {
     },
     connectionsOf: ({ pid }) => (worker?.ref.pid === pid ? worker.connections : 0),
     *connections() {
-      for (const { connection } of held.clients()) yield [connection, null];
+      for (const { connection } of line.clients()) yield [connection, null];
       for (const { connection } of worker?.connecting.keys() ?? []) yield [connection, worker?.ref ?? null];
       for (const { connection, worker: by } of relays.open.values()) yield [connection, by];
     },

@@ -105,7 +105,7 @@ export class Service {
   }
 
   /** The open connections that tinetd has accepted, and who has each. */
-  *knownConnections(): Iterable<readonly [Connection, HandlerRef | null]> {
+  *knownConnections(): Iterable<readonly [Connection, Pick<HandlerRef, "pid"> | null]> {
     for (const handler of this.handlers.values()) {
       if (handler.connection !== null) yield [handler.connection, handler];
     }

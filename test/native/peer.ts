@@ -62,10 +62,11 @@ export class Peer implements Disposable {
     }
   }
 
-  /** Everything up to the end of file. */
-  async readAll(size?: number): Promise<Sum> {
+  /** Everything up to the end of file. @param pause before each piece */
+  async readAll(size?: number, pause?: () => Promise<void>): Promise<Sum> {
     const sum = new Summing();
     for (;;) {
+      await pause?.();
       const bytes = await this.read(size);
       if (bytes === null) return sum.result();
       sum.add(bytes);
