@@ -1,11 +1,11 @@
 /** A flow alone, between a real pair and a real UDP socket, with time and the network's fullness in the test's hands. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Flow } from "../../../src/handoff/flow.ts";
 import type { SocketAddress, Sys } from "../../../src/native/sys.ts";
 import { ready, sys } from "../../native/support.ts";
+import { manualClock } from "../../unit/util/manual-clock.ts";
 import { open, udp, workplace } from "../net/support.ts";
-import { manualClock } from "../rig/manual-clock.ts";
 
 workplace();
 
@@ -22,13 +22,15 @@ async function setUp({ idleTimeout = null, ...overrides }: Overrides = {}) {
   const stops: string[] = [];
   let idle = 0;
   const peer = { key: "peer", listener, route: { remote: sys.getsockname(remote), asked: null } };
-  const flow = new Flow(
-    { sys: { ...sys, ...overrides }, clock: time.clock, config: { idleTimeout, stopTimeout: 1000 } },
-    peer,
-    () => {
-      idle += 1;
-    },
-  );
+  const host = {
+    sys: { ...sys, ...overrides },
+    clock: time.clock,
+    config: { idleTimeout, stopTimeout: 1000 },
+  };
+  const onIdle = () => {
+    idle += 1;
+  };
+  let flow = new Flow(host, peer, onIdle);
   const handler = {
     pid: 1,
     wasReady: true,
@@ -46,9 +48,23 @@ async function setUp({ idleTimeout = null, ...overrides }: Overrides = {}) {
     return message === null ? null : buffer.toString("utf8", 0, message.length);
   };
   return {
-    flow,
+    get flow() {
+      return flow;
+    },
+    config: host.config,
     handler,
     time,
+    /** Another process takes it up. */
+    upgrade() {
+      flow.save((fd) => fd);
+      const saved = { ...flow.save((fd) => sys.dup(fd)), traffic: { ...flow.traffic } };
+      const { traffic, ...state } = JSON.parse(JSON.stringify(saved)) as typeof saved;
+      expect({ ...state, traffic }).toEqual(saved);
+      flow.cut("another process goes on with it");
+      time.forget();
+      flow = new Flow(host, peer, onIdle, { state, claim: (fd) => fd, handler, traffic });
+      expect(flow.traffic).toBe(traffic);
+    },
     stops,
     idle: () => idle,
     /** What the handler would read: `""` is the end of file. */
@@ -196,4 +212,122 @@ test("a flow that was cut is the end of file and a broken pipe, and takes nothin
   sys.close(copy);
   expect(it.flow.ended()).toEqual([]);
   expect(it.nothing()).toBe(true);
+});
+
+test("idle_timeout may change: it counts from the peer's next datagram on", async () => {
+  using it = await setUp({ idleTimeout: 1_000_000 });
+  it.flow.give(Buffer.from("one"));
+  it.flow.serve(it.handler);
+  it.config.idleTimeout = 100;
+  it.time.pass(500);
+  it.flow.give(Buffer.from("two"));
+  it.time.pass(99);
+  expect(it.idle()).toBe(0);
+  it.config.idleTimeout = null;
+  it.time.pass(1_000_000);
+  expect([it.idle(), it.time.pending()]).toEqual([0, 0]);
+  it.config.idleTimeout = 100;
+  it.flow.give(Buffer.from("three"));
+  it.time.pass(100);
+  expect(it.idle()).toBe(1);
+  // Nobody gives it anything any more; if somebody does, the handler's time is as it was.
+  it.config.idleTimeout = 5_000;
+  it.flow.give(Buffer.from("four"));
+  it.time.pass(1_000);
+  expect(it.stops).toEqual(["idle_timeout"]);
+});
+
+describe("over an upgrade", () => {
+  test("what is under way in either direction arrives, and is counted once", async () => {
+    using it = await setUp();
+    for (const word of ["one", "", "three"]) it.flow.give(Buffer.from(word));
+    it.flow.serve(it.handler);
+    expect(it.read()).toBe("one");
+    it.write("answer");
+    it.upgrade();
+    expect([it.read(), it.read()]).toEqual(["", "three"]);
+    it.write("another");
+    expect([await it.answer(), await it.answer()]).toEqual(["answer", "another"]);
+    it.flow.give(Buffer.from("four"));
+    expect(it.read()).toBe("four");
+    expect(it.flow.traffic).toEqual({
+      bytesIn: 12,
+      bytesOut: 13,
+      datagramsIn: 4,
+      datagramsOut: 2,
+      datagramsDropped: 0,
+    });
+  });
+
+  test("an answer that the network has no room for waits on, in front of the others", async () => {
+    const { state, sendMessage } = network();
+    using it = await setUp({ sendMessage });
+    it.flow.serve(it.handler);
+    state.full = true;
+    for (const word of ["\0\xff", "two"]) it.write(word);
+    while (state.tries === 0) await nextTurn();
+    it.upgrade();
+    expect(state.tries).toBe(1);
+    it.time.pass(10);
+    expect(state.tries).toBe(2);
+    state.full = false;
+    it.time.pass(10);
+    expect([await it.answer(), await it.answer()]).toEqual(["\0\xff", "two"]);
+    expect(it.flow.traffic).toMatchObject({ datagramsOut: 2, datagramsDropped: 0 });
+  });
+
+  test("idle time goes on", async () => {
+    using it = await setUp({ idleTimeout: 100 });
+    it.flow.give(Buffer.from("one"));
+    it.flow.serve(it.handler);
+    it.time.pass(60);
+    it.upgrade();
+    it.time.pass(39);
+    expect(it.idle()).toBe(0);
+    it.time.pass(1);
+    expect(it.idle()).toBe(1);
+    expect([it.read(), it.read()]).toEqual(["one", ""]);
+  });
+
+  test("a handler that has been told the end still answers, and is stopped in its time", async () => {
+    using it = await setUp({ idleTimeout: 100 });
+    it.flow.serve(it.handler);
+    it.time.pass(100);
+    it.time.pass(600);
+    it.upgrade();
+    expect(it.read()).toBe("");
+    it.write("last words");
+    expect(await it.answer()).toBe("last words");
+    it.time.pass(399);
+    expect(it.stops).toEqual([]);
+    it.time.pass(1);
+    expect([it.stops, it.idle()]).toEqual([["idle_timeout"], 1]);
+    it.upgrade();
+    expect(it.flow.ended()).toEqual([]);
+  });
+
+  test("one that was cut stays so, twice, and its handler is stopped in its time", async () => {
+    using it = await setUp({ idleTimeout: 100 });
+    it.flow.give(Buffer.from("one"));
+    it.flow.serve(it.handler);
+    it.flow.cut("the listener was closed");
+    it.time.pass(600);
+    it.upgrade();
+    it.upgrade();
+    it.flow.give(Buffer.from("too late"));
+    it.time.pass(399);
+    expect(it.stops).toEqual([]);
+    it.time.pass(1);
+    expect([it.stops, it.idle(), it.flow.ended()]).toEqual([["the listener was closed"], 0, []]);
+  });
+
+  test("what a handler has not read comes back, but for the first if none was", async () => {
+    using it = await setUp();
+    for (const word of ["one", "two"]) it.flow.give(Buffer.from(word));
+    it.flow.serve(it.handler);
+    it.upgrade();
+    it.flow.give(Buffer.from("three"));
+    expect(it.flow.ended().map((data) => Buffer.from(data).toString())).toEqual(["two", "three"]);
+    expect(it.flow.traffic).toMatchObject({ datagramsIn: 1, bytesIn: 3 });
+  });
 });

@@ -5,9 +5,9 @@ import type { Incoming } from "../../../src/handoff/handoff.ts";
 import { READABLE } from "../../../src/native/sys.ts";
 import type { BoundListener } from "../../../src/net/listen.ts";
 import { sys } from "../../native/support.ts";
+import { manualClock } from "../../unit/util/manual-clock.ts";
 import { accept, close, open, tcp, workplace } from "../net/support.ts";
 import { connect } from "../rig/client.ts";
-import { manualClock } from "../rig/manual-clock.ts";
 import { eventually } from "../rig/proc.ts";
 
 workplace();

@@ -15,9 +15,9 @@ import { type Fd, READABLE, type Sys, type Watch } from "../../../src/native/sys
 import type { OnEnd, WatchedEnd } from "../../../src/net/ends.ts";
 import type { BoundListener } from "../../../src/net/listen.ts";
 import { nullDevice, ready, sys } from "../../native/support.ts";
+import { manualClock } from "../../unit/util/manual-clock.ts";
 import { open, port, tcp } from "../net/support.ts";
 import { type Client, connect } from "../rig/client.ts";
-import { manualClock } from "../rig/manual-clock.ts";
 import { eventually } from "../rig/proc.ts";
 
 /** A worker, as its service and as its program see it. */
