@@ -15,8 +15,8 @@ import type { BoundListener } from "../../../src/net/listen.ts";
 import { ok } from "../../../src/util/result.ts";
 import { Peer } from "../../native/peer.ts";
 import { closeAll, listenStream, sys } from "../../native/support.ts";
+import { manualClock } from "../../unit/util/manual-clock.ts";
 import { accept } from "../net/support.ts";
-import { manualClock } from "../rig/manual-clock.ts";
 import { eventually } from "../rig/proc.ts";
 import { Image } from "./image.ts";
 
