@@ -19,7 +19,7 @@ import type { Clock, Timer } from "../util/clock.ts";
 import type { Leader } from "./child.ts";
 import type { Children } from "./children.ts";
 import { insist } from "./insist.ts";
-import { environmentOf, listProcesses, type ProcessEntry, readProcess } from "./proc.ts";
+import { environmentOf, listProcesses, type ProcessEntry, readProcess, treeOf } from "./proc.ts";
 import { type SavableReach, stopSoon } from "./reach.ts";
 import { signalByPid, stopSignals } from "./signal.ts";
 import { type SavedStandstill, Standstill } from "./standstill.ts";
@@ -237,20 +237,4 @@ type Verdict = "ours" | "another's" | "unclear";
 
 function isIn(processes: ReadonlyMap<number, number>, { pid, startTime }: ProcessEntry): boolean {
   return processes.get(pid) === startTime;
-}
-
-/** All whom `isRoot` names and all who descend from them. Pure. */
-export function treeOf(
-  processes: readonly ProcessEntry[],
-  isRoot: (entry: ProcessEntry) => boolean,
-): ProcessEntry[] {
-  const children = new Map<number, ProcessEntry[]>();
-  for (const entry of processes) {
-    const siblings = children.get(entry.parent);
-    if (siblings === undefined) children.set(entry.parent, [entry]);
-    else siblings.push(entry);
-  }
-  const tree = new Set<ProcessEntry>(processes.filter(isRoot));
-  for (const entry of tree) for (const child of children.get(entry.pid) ?? []) tree.add(child);
-  return [...tree];
 }

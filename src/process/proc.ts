@@ -80,6 +80,22 @@ export function listProcesses(): ProcessEntry[] {
   return entries;
 }
 
+/** All whom `isRoot` names and all who descend from them. Pure. */
+export function treeOf(
+  processes: readonly ProcessEntry[],
+  isRoot: (entry: ProcessEntry) => boolean,
+): ProcessEntry[] {
+  const children = new Map<number, ProcessEntry[]>();
+  for (const entry of processes) {
+    const siblings = children.get(entry.parent);
+    if (siblings === undefined) children.set(entry.parent, [entry]);
+    else siblings.push(entry);
+  }
+  const tree = new Set<ProcessEntry>(processes.filter(isRoot));
+  for (const entry of tree) for (const child of children.get(entry.pid) ?? []) tree.add(child);
+  return [...tree];
+}
+
 /**
  * The pids of our children, zombies included. No child is missed although the manual warns of it: only one that is
  * reaped meanwhile could hide another, and nobody but we reap them.

@@ -1,9 +1,10 @@
 /** A daemon's processes over several images of it, each of which adopts the handlers of the one before. */
 import { constants } from "node:os";
-import { expect } from "vitest";
+import { expect, onTestFailed } from "vitest";
 import type { DaemonEvent } from "../../src/log/events.ts";
 import type { ChildExit, Fd } from "../../src/native/sys.ts";
 import { openCgroupHome } from "../../src/process/cgroup-home.ts";
+import { environmentOf, listProcesses } from "../../src/process/proc.ts";
 import { type HandlerService, Processes, type Started } from "../../src/process/processes.ts";
 import { asRead, claim, newImage } from "./image.ts";
 import { ready, shell, sys } from "./support.ts";
@@ -42,6 +43,9 @@ export interface Daemon {
   close(): void;
 }
 
+/** In the environment of all that these tests start. */
+const mark = `TINETD_TEST=${process.pid}`;
+
 /** @param stopTimeout of its only service, in milliseconds */
 export function openDaemon(mechanism: Mechanism, stopTimeout: number | null = null): Daemon {
   const killMode = mechanism === "cgroup" || mechanism === "descent" ? "tree" : mechanism;
@@ -50,6 +54,7 @@ export function openDaemon(mechanism: Mechanism, stopTimeout: number | null = nu
   const events: DaemonEvent[] = [];
   let image = newImage();
   let processes = open(null);
+  onTestFailed(killAll);
 
   function open(state: ReturnType<Processes["save"]> | null): Processes {
     const world = { ...image, emit: (event: DaemonEvent) => void events.push(event), pid: process.pid };
@@ -71,7 +76,7 @@ export function openDaemon(mechanism: Mechanism, stopTimeout: number | null = nu
       const start = {
         plan: sys.prepare(shell(script)),
         descriptors: [input, output, output],
-        variables: ["TINETD_SERVICE=test"],
+        variables: ["TINETD_SERVICE=test", mark],
         connection: null,
         onEnd,
       };
@@ -119,6 +124,13 @@ function hasCgroups(): boolean {
   const home = openCgroupHome(sys, process.pid);
   home?.close();
   return home !== null;
+}
+
+/** Nothing of a failed test may live on. */
+function killAll(): void {
+  for (const { pid } of listProcesses()) {
+    if (environmentOf(pid)?.includes(mark) === true) process.kill(pid, SIGKILL);
+  }
 }
 
 /** What it has written until now, at least something. */

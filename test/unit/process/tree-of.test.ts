@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { treeOf } from "../../../src/process/descent.ts";
+import { treeOf } from "../../../src/process/proc.ts";
 import { entry } from "./entries.ts";
 
 test("a tree is its roots and all who descend from them, in whatever order they are listed", () => {
