@@ -82,6 +82,8 @@ export function resumeReadiness(
   { reader }: SavedReadiness,
   claim: Carry,
 ): Readiness {
+  // Its listener has gone meanwhile: then start_timeout alone ends the wait.
+  if (typeof ready === "object" && "http" in ready && world.target === null) return nothing;
   if (ready !== "fd") return watchReadiness(ready, world, -1);
   return reader === null ? nothing : hearing(world.sys, claim(reader));
 }

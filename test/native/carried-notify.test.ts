@@ -100,3 +100,9 @@ test("connect: it is asked anew", async () => {
   await ready;
   sys.close(listener.fd);
 });
+
+test("http: it is no failure that there is nobody to ask any more", () => {
+  const http = resumeReadiness({ http: "/" }, worldOf(newImage()), { reader: null }, claim);
+  http.started(() => expect.unreachable());
+  http.close();
+});
