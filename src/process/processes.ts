@@ -178,7 +178,7 @@ export class Processes {
 
   /** A cgroup for a handler to be born in; `null` where there are none. */
   #makePlace(service: string): Result<Place | null, SpawnFailure> {
-    this.#cgroups ??= this.#findCgroups();
+    if (this.#cgroups === undefined) this.#cgroups = this.#findCgroups();
     const home = this.#cgroups;
     if (home === null) return ok(null);
     let directory: string | null = null;

@@ -1,7 +1,7 @@
 /**
  * What `kill_mode` makes of one handler: whom its stop reaches, and `on_idle = "freeze"` likewise, and what must be gone
  * before the handler is. The handler (`service/handler.ts`) knows this interface only; which mechanism is behind it is
- * chosen at the start (`processes.ts`): the process alone (below), its group (`group.ts`), or its tree, by a cgroup
+ * chosen at the start (`reaches.ts`): the process alone (below), its group (`group.ts`), or its tree, by a cgroup
  * (`cgroup.ts`) or without one (`descent.ts`).
  */
 import { constants } from "node:os";
