@@ -108,16 +108,6 @@ export const keepsNothing: Pick<
   closing: () => {},
 };
 
-/** Of a handoff that cannot go along with an upgrade yet. */
-export const staysBehind: Pick<Handoff, "save" | "restore"> = {
-  save: () => {
-    throw new Error("this handoff cannot be saved yet");
-  },
-  restore: () => {
-    throw new Error("this handoff cannot be restored yet");
-  },
-};
-
 /** What is wrong with a worker that ended before it was ready. */
 export const endedTooSoon = "the worker ended before it was ready";
 

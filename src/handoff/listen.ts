@@ -4,8 +4,7 @@
  * connections wait that the workers do not get to, and starts another. All workers share the same open sockets: with
  * one socket each (SO_REUSEPORT), the queue of a worker that goes would go with it.
  */
-import type { BoundListener } from "../net/listen.ts";
-import { isEmptied } from "../net/waiting.ts";
+import type { Carry } from "../native/carry.ts";
 import type { Timer } from "../util/clock.ts";
 import { chooseQueues, closeDoors, openDoors, waitsAtTwin } from "./departure.ts";
 import { createFrost } from "./frost.ts";
@@ -16,16 +15,13 @@ import {
   type HandoffHost,
   keepsNothing,
   launchOne,
-  type StandardDescriptors,
-  type Start,
-  staysBehind,
+  type Restored,
 } from "./handoff.ts";
-import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
-import { type Aging, awaitLeave, tooOld } from "./old-age.ts";
-import { createTakings, namesOf, type Waited } from "./takings.ts";
-
-/** How often the queues are looked at while fewer workers run than may. */
-const sampleMs = 250;
+import { createIdleWatch } from "./idle-watch.ts";
+import { createGrowth } from "./listen-growth.ts";
+import { restoreWorker, type SavedListen, saveWorker, startListen, type Worker } from "./listen-worker.ts";
+import { awaitLeave, resumeLeave, type SavedAging, tooOld } from "./old-age.ts";
+import { createTakings } from "./takings.ts";
 
 /** How long a connect(2) that went by the old node of a path may take to get into its queue. */
 const settleMs = 20;
@@ -33,50 +29,54 @@ const settleMs = 20;
 /** How often it is looked whether the last one has left, while others wait for the next worker. */
 const drainMs = 250;
 
-interface Worker {
-  ref: HandlerRef;
-  /** What waited when it was started. */
-  before: Waited;
-  startedAt: number;
-  /** Its `max_lifetime` is over: it goes in a moment in which it can. */
-  aged: Aging | null;
-}
-
 export function createListen(host: HandoffHost): Handoff {
-  const { workers: limits, idleTimeout, onIdle, restart } = host.config;
   const workers = new Map<number, Worker>();
-  const takings = createTakings(host, limits.max > 1);
-  let timer: Timer | null = null;
+  const takings = createTakings(host, () => host.config.workers.max > 1);
+  const growth = createGrowth(host, () => workers.values(), mayGrow, start);
   /** Who was told to stop because nobody is there, with the door closed: no other is started before they have gone. */
   const leaving = new Set<number>();
   /** All of them are about to go or are leaving: who waits at a twin is for the next worker. */
   let departing = false;
-  /** Until it is looked again whether they can. */
-  let look: Timer | null = null;
+  /** Until it is looked again whether they can, and why they are to. */
+  let look: { timer: Timer; reason: string } | null = null;
   /** A start tells its service, which may come back here before the worker is known. */
   let starting = false;
   /** Whether `workers.min` are to run: not after an end that `restart` leaves at that, until the next client. */
   let keeping = true;
-  const mayRest = onIdle === "freeze" || limits.min === 0;
-  const idle = idleTimeout === null || !mayRest ? null : watchIdle(idleTimeout);
+  const idle = createIdleWatch(host, restAfterMs, () => host.listeners(), isQuiet, rest);
   const frost = createFrost(host, {
     settled: () => void (isQuiet() || wake()),
-    // Those that `workers.min` keeps stay as they are.
-    failed: () => (limits.min > 0 ? wake() : stopAll("idle_timeout")),
-    expired: () => (limits.min > 0 ? undefined : stopAll("max_frozen")),
+    failed: () => (isKept() ? wake() : stopAll("idle_timeout")),
+    expired: () => (isKept() ? undefined : stopAll("max_frozen")),
   });
-
-  const waiting = () => host.listeners().flatMap((listener) => host.waiting(listener));
   const refs = () => [...workers.values()].map(({ ref }) => ref);
-  const isQuiet = () =>
-    frost.on ? host.isDeserted(host.listeners()) : host.isQuiet(host.listeners(), refs());
+
+  /** Those that `workers.min` keeps stay as they are. */
+  function isKept(): boolean {
+    return host.config.workers.min > 0;
+  }
+
+  /** How long they may be idle; `null` for ever. */
+  function restAfterMs(): number | null {
+    const { onIdle, idleTimeout } = host.config;
+    return onIdle === "freeze" || !isKept() ? idleTimeout : null;
+  }
+
+  function isQuiet(): boolean {
+    return frost.on ? host.isDeserted(host.listeners()) : host.isQuiet(host.listeners(), refs());
+  }
+
+  function mayGrow(): boolean {
+    const mayStart = leaving.size === 0 && !departing && !frost.on;
+    return mayStart && workers.size > 0 && workers.size < host.config.workers.max;
+  }
 
   /** All workers go on, whoever it is that is there: they share the sockets. */
   function wake(): void {
     frost.thaw();
     host.rewatch();
-    sampleLater();
-    idle?.start();
+    growth.watch();
+    idle.start();
   }
 
   /** Where workers run already it is a twin: somebody was on his way to it when the path was turned back. */
@@ -106,51 +106,21 @@ export function createListen(host: HandoffHost): Handoff {
     );
     starting = false;
     if (!started.ok) return;
-    const worker = { ref: started.value, before, startedAt: host.clock.now(), aged: null };
-    workers.set(started.value.pid, worker);
+    const ref = started.value;
+    workers.set(ref.pid, { ref, before, startedAt: host.clock.now(), aged: null });
     keeping = true;
     departing = !open;
     host.rewatch();
-    sampleLater();
+    growth.watch();
     if (departing) stopLater(drainMs, "idle_timeout");
-    else if (workers.size === 1) idle?.start();
+    else if (workers.size === 1) idle.start();
   }
 
-  function sampleLater(): void {
-    timer?.cancel();
-    const mayGrow =
-      leaving.size === 0 && !departing && !frost.on && workers.size > 0 && workers.size < limits.max;
-    timer = mayGrow ? host.clock.after(sampleMs, sample) : null;
-  }
-
-  function sample(): void {
-    // Names are asked for only when somebody waits: they cost a walk through all of the machine's connections.
-    const left = host.listeners().some((listener) => host.queueLength(listener) !== 0) ? waiting() : [];
-    if (host.mayGoOn() && left.length > 0 && allHaveBegun(left)) start();
-    else sampleLater();
-  }
-
-  /** A worker that has taken nothing yet is still at its start: who waits then waits for it, not for another. */
-  function allHaveBegun(left: readonly string[]): boolean {
-    const { startTimeout } = host.config;
-    const since = host.clock.now() - (startTimeout ?? 0);
-    return [...workers.values()].every(
-      ({ before, startedAt }) => startedAt < since || isEmptied(namesOf(before), left),
-    );
-  }
-
-  function watchIdle(timeoutMs: number): IdleWatch {
-    return createIdleWatch(
-      host,
-      timeoutMs,
-      () => host.listeners(),
-      () => isQuiet(),
-      () => {
-        if (onIdle === "stop") stopAll("idle_timeout");
-        else if (refs().every(({ wasReady }) => wasReady)) freeze();
-        else idle?.start();
-      },
-    );
+  /** They were idle for as long as they may be. */
+  function rest(): void {
+    if (host.config.onIdle === "stop") stopAll("idle_timeout");
+    else if (refs().every(({ wasReady }) => wasReady)) freeze();
+    else idle.start();
   }
 
   function stopAll(reason: string): void {
@@ -161,7 +131,7 @@ export function createListen(host: HandoffHost): Handoff {
   function stay(reason: string): void {
     wake();
     if (departing) {
-      idle?.stop();
+      idle.stop();
       stopLater(drainMs, reason);
     } else if (reason === tooOld) {
       for (const worker of workers.values()) if (worker.aged !== null) aged(worker.ref);
@@ -169,17 +139,21 @@ export function createListen(host: HandoffHost): Handoff {
   }
 
   function stopLater(inMs: number, reason: string): void {
-    look?.cancel();
-    look = host.clock.after(inMs, () => stopAll(reason));
+    look?.timer.cancel();
+    const timer = host.clock.after(inMs, () => {
+      look = null;
+      stopAll(reason);
+    });
+    look = { timer, reason };
   }
 
   /** From now on the listeners are watched again: a knock wakes the workers, also while they are not quite frozen. */
   function freeze(): void {
-    timer?.cancel();
-    idle?.stop();
+    growth.stop();
+    idle.stop();
     frost.begin(refs().filter(({ isStopping }) => !isStopping));
     if (frost.on) host.rewatch();
-    else idle?.start();
+    else idle.start();
   }
 
   /** The steps are those of departure.ts. @returns false: somebody is there, and they stay */
@@ -190,9 +164,9 @@ export function createListen(host: HandoffHost): Handoff {
       if (leaving.size === 0) departing = !openDoors(host.sys, host.listeners());
       return false;
     }
-    timer?.cancel();
+    growth.stop();
     if (all) {
-      idle?.stop();
+      idle.stop();
       departing = true;
     }
     if (turned) stopLater(settleMs, reason);
@@ -211,7 +185,11 @@ export function createListen(host: HandoffHost): Handoff {
   function aged(ref: HandlerRef): void {
     const worker = workers.get(ref.pid);
     worker?.aged?.giveUp();
-    if (worker !== undefined) worker.aged = awaitLeave(host, ref, () => isQuiet() && leave([ref], tooOld));
+    if (worker !== undefined) worker.aged = awaitLeave(host, ref, leaveForAge(ref));
+  }
+
+  function leaveForAge(ref: HandlerRef): () => boolean {
+    return () => isQuiet() && leave([ref], tooOld);
   }
 
   function gone(ref: HandlerRef, failed: boolean): void {
@@ -223,17 +201,19 @@ export function createListen(host: HandoffHost): Handoff {
     worker.aged?.giveUp();
     const left = leaving.delete(pid);
     if (left && leaving.size === 0 && workers.size > 0) openDoors(host.sys, host.listeners());
-    sampleLater();
+    growth.watch();
     if (!wasReady) host.ended(endedTooSoon);
     if (workers.size > 0) return;
-    idle?.stop();
+    idle.stop();
     // Before repair: what cannot be put right is closed and bound anew.
     const taken = takings.taken(worker.before, host.listeners());
     for (const listener of host.listeners()) host.repair(listener);
     if (wasReady && !left) host.ended(taken ? null : "the worker took nothing from its sockets");
     if (left || departing) openDoors(host.sys, host.listeners());
-    look?.cancel();
+    look?.timer.cancel();
+    look = null;
     departing = false;
+    const { restart } = host.config;
     keeping = restart === "always" || (restart === "on-failure" && failed) || worker.aged !== null;
     host.rewatch();
     keepWarm();
@@ -241,7 +221,7 @@ export function createListen(host: HandoffHost): Handoff {
 
   /** `workers.min` run also when nobody is there. */
   function keepWarm(): void {
-    while (keeping && host.mayGoOn() && leaving.size === 0 && workers.size < limits.min) {
+    while (keeping && host.mayGoOn() && leaving.size === 0 && workers.size < host.config.workers.min) {
       const before = workers.size;
       start();
       // It could not be started: that is counted, and tried again when its wait is over.
@@ -249,9 +229,47 @@ export function createListen(host: HandoffHost): Handoff {
     }
   }
 
+  /** The configuration may have changed, too. */
+  function resume(): void {
+    keepWarm();
+    growth.watch();
+    if (workers.size > 0 && !departing && !frost.on) idle.goOn();
+  }
+
+  function save(carry: Carry): SavedListen {
+    const listeners = host.listeners();
+    return {
+      workers: [...workers.values()].map((worker) => saveWorker(worker, listeners)),
+      leaving: [...leaving],
+      departing,
+      look: look?.reason ?? null,
+      keeping,
+      takings: takings.save(),
+      idle: idle.save(carry),
+      frost: frost.save(),
+    };
+  }
+
+  /**
+   * The doors are as they were, since programs are the sockets' own and nodes stand where they stood: so the way on is
+   * that from `leaving`, `departing` and the look, which may come a little later than it was to.
+   */
+  function restore(saved: SavedListen, from: Restored): void {
+    const resumeAge = (ref: HandlerRef, age: SavedAging) => resumeLeave(host, ref, leaveForAge(ref), age);
+    for (const worker of saved.workers) {
+      workers.set(worker.pid, restoreWorker(worker, from, resumeAge));
+    }
+    for (const pid of saved.leaving) leaving.add(pid);
+    ({ departing, keeping } = saved);
+    takings.restore(saved.takings);
+    frost.restore(saved.frost, refs());
+    idle.restore(saved.idle, from.claim);
+    growth.watch();
+    if (saved.look !== null) stopLater(settleMs, saved.look);
+  }
+
   return {
     ...keepsNothing,
-    ...staysBehind,
     // Who was let in cannot be put back into the kernel's queue, from which a handler takes everybody.
     receive: (incoming) => {
       for (const { fd } of incoming) host.sys.close(fd);
@@ -262,29 +280,12 @@ export function createListen(host: HandoffHost): Handoff {
     retire() {
       for (const ref of refs()) ref.stop("replaced");
     },
-    resume: keepWarm,
+    resume,
     holds: () => workers.size > 0 && !frost.on,
     holdsTwin: () => departing,
     gone,
     aged,
-  };
-}
-
-/** `listen_pid = "omit"` is for commands that are wrappers: their child could not show the pid that is expected. */
-export function startListen(
-  listeners: readonly BoundListener[],
-  listenPid: "exec" | "omit",
-  { nothing, stderr, chosen }: StandardDescriptors,
-): Start {
-  const second = stderr === "connection" ? nothing : stderr;
-  const variables = [
-    `LISTEN_FDS=${listeners.length}`,
-    `LISTEN_FDNAMES=${listeners.map(({ name }) => name).join(":")}`,
-    // Filled in by the spawn, which alone knows the pid.
-    ...(listenPid === "exec" ? ["LISTEN_PID="] : []),
-  ];
-  return {
-    descriptors: [nothing, second, second, ...listeners.map(({ fd }) => fd)],
-    variables: variables.filter((variable) => !chosen.has(variable.slice(0, variable.indexOf("=")))),
+    save,
+    restore: (saved, from) => restore(saved as SavedListen, from),
   };
 }

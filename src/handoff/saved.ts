@@ -36,7 +36,7 @@ export function saveListener(listener: BoundListener, listeners: readonly BoundL
 
 export function restoreListener(saved: SavedListener, listeners: readonly BoundListener[]): BoundListener {
   const found = typeof saved === "number" ? listeners[saved] : saved;
-  if (found === undefined) throw new Error(`somebody came by listener ${saved}, which is not there`);
+  if (found === undefined) throw new Error(`listener ${saved} of ${listeners.length} is not there`);
   return found;
 }
 

@@ -13,6 +13,7 @@
 import type { BoundListener } from "../net/listen.ts";
 import { isEmptied } from "../net/waiting.ts";
 import type { HandoffHost } from "./handoff.ts";
+import { restoreListener, type SavedListener, saveListener } from "./saved.ts";
 
 /** What waited at each listener: how many, or their names. */
 export type Waited = ReadonlyMap<BoundListener, number | readonly string[]>;
@@ -22,14 +23,28 @@ export interface Takings {
   look(listeners: readonly BoundListener[]): Waited;
   /** To be asked after the end, before the sockets are put right. A listener that is not there any more leaves no doubt. */
   taken(before: Waited, listeners: readonly BoundListener[]): boolean;
+  /** For `restore` in another process (an upgrade). */
+  save(): SavedTakings;
+  restore(saved: SavedTakings): void;
 }
 
-/** @param always whether names are looked at in any case */
-export function createTakings(host: Pick<HandoffHost, "waiting" | "queueLength">, always: boolean): Takings {
+export interface SavedTakings {
+  /** The last handler seems to have taken nothing. */
+  doubted: boolean;
+}
+
+/** What waited at each listener. */
+export type SavedWaited = [SavedListener, number | readonly string[]][];
+
+/** @param always whether names are looked at in any case, at this moment */
+export function createTakings(
+  host: Pick<HandoffHost, "waiting" | "queueLength">,
+  always: () => boolean,
+): Takings {
   let doubted = false;
 
   const lookAt = (listener: BoundListener) =>
-    (always || doubted ? null : host.queueLength(listener)) ?? host.waiting(listener);
+    (always() || doubted ? null : host.queueLength(listener)) ?? host.waiting(listener);
 
   return {
     look: (listeners) => new Map(listeners.map((listener) => [listener, lookAt(listener)])),
@@ -42,12 +57,25 @@ export function createTakings(host: Pick<HandoffHost, "waiting" | "queueLength">
       doubted = !took;
       return took || outcomes.includes("perhaps");
     },
+    save: () => ({ doubted }),
+    restore(saved) {
+      doubted = saved.doubted;
+    },
   };
 }
 
 /** The names of all that waited, as far as they were looked at. */
 export function namesOf(waited: Waited): string[] {
   return [...waited.values()].flatMap((each) => (typeof each === "number" ? [] : each));
+}
+
+/** @param listeners those that are bound, in their order */
+export function saveWaited(waited: Waited, listeners: readonly BoundListener[]): SavedWaited {
+  return [...waited].map(([listener, each]) => [saveListener(listener, listeners), each]);
+}
+
+export function restoreWaited(saved: SavedWaited, listeners: readonly BoundListener[]): Waited {
+  return new Map(saved.map(([listener, each]) => [restoreListener(listener, listeners), each]));
 }
 
 function tookFrom(

@@ -4,13 +4,13 @@
  * between. One handler for each listener of the service.
  *
  * What waited before a handler started and still waits after its end shows whether it took anything. One that did not
- * counts as a failed start, or a socket that nobody empties would start handlers for ever; a datagram that three
- * handlers in a row have left is dropped.
+ * counts as a failed start, or a socket that nobody empties would start handlers for ever; and so would a datagram that
+ * nobody takes (stuck.ts).
  */
+import type { Carry } from "../native/carry.ts";
 import type { BoundListener } from "../net/listen.ts";
-import { takesDatagrams } from "../net/waiting.ts";
 import { closeDoors, openDoors } from "./departure.ts";
-import { createFrost, type Frost } from "./frost.ts";
+import { createFrost } from "./frost.ts";
 import {
   endedTooSoon,
   type HandlerRef,
@@ -18,35 +18,19 @@ import {
   type HandoffHost,
   keepsNothing,
   launchOne,
-  type StandardDescriptors,
-  type Start,
-  staysBehind,
+  type Restored,
 } from "./handoff.ts";
-import { createIdleWatch, type IdleWatch } from "./idle-watch.ts";
-import { type Aging, awaitLeave, tooOld } from "./old-age.ts";
-import { createTakings, type Waited } from "./takings.ts";
-
-/** After so many handlers that did not take it, a datagram is dropped. */
-const mostTries = 3;
-
-interface Turn {
-  readonly listener: BoundListener;
-  readonly handler: HandlerRef;
-  /** What waited when the handler was started. */
-  readonly before: Waited;
-  readonly frost: Frost;
-  idle: IdleWatch | null;
-  /** The handler was told to stop because nobody is there, with the door closed behind it. */
-  leaving: boolean;
-  /** Its `max_lifetime` is over: it goes in a moment in which it can. */
-  aged: Aging | null;
-}
+import { createIdleWatch } from "./idle-watch.ts";
+import { awaitLeave, resumeLeave, tooOld } from "./old-age.ts";
+import { restoredHandler, restoreListener } from "./saved.ts";
+import { createStuck } from "./stuck.ts";
+import { createTakings, restoreWaited, type Waited } from "./takings.ts";
+import { type SavedWait, saveTurn, startWait, type Turn } from "./wait-turn.ts";
 
 export function createWait(host: HandoffHost): Handoff {
   const turns = new Map<number, Turn>();
-  const takings = createTakings(host, false);
-  /** The datagram at the head of each socket, and how many handlers have left it there. */
-  const stuck = new Map<BoundListener, { datagram: string; tries: number }>();
+  const takings = createTakings(host, () => false);
+  const stuck = createStuck(host);
 
   function readable(listener: BoundListener): void {
     const turn = [...turns.values()].find((each) => each.listener === listener);
@@ -61,7 +45,9 @@ export function createWait(host: HandoffHost): Handoff {
     if (listener.inherited) openDoors(host.sys, [listener]);
     const started = launchOne(host, (standard) => startWait(listener, standard), null);
     if (!started.ok) return;
-    turns.set(started.value.pid, newTurn(listener, started.value, before));
+    const turn = newTurn(listener, started.value, before);
+    turns.set(turn.handler.pid, turn);
+    turn.idle.start();
     host.rewatch();
   }
 
@@ -71,17 +57,14 @@ export function createWait(host: HandoffHost): Handoff {
       failed: () => stop(turn, "idle_timeout"),
       expired: () => stop(turn, "max_frozen"),
     });
-    const turn: Turn = { listener, handler, before, frost, idle: null, leaving: false, aged: null };
-    const { idleTimeout } = host.config;
-    if (idleTimeout === null) return turn;
-    turn.idle = createIdleWatch(
+    const idle = createIdleWatch(
       host,
-      idleTimeout,
+      () => host.config.idleTimeout,
       () => [listener],
       () => isQuiet(turn),
       () => (host.config.onIdle === "freeze" ? freeze(turn) : stop(turn, "idle_timeout")),
     );
-    turn.idle.start();
+    const turn: Turn = { listener, handler, before, frost, idle, leaving: false, aged: null };
     return turn;
   }
 
@@ -91,7 +74,7 @@ export function createWait(host: HandoffHost): Handoff {
 
   /** From now on the listener is watched again: a knock wakes the handler, also while it is not quite frozen. */
   function freeze({ idle, frost, handler }: Turn): void {
-    idle?.stop();
+    idle.stop();
     frost.begin([handler]);
     host.rewatch();
   }
@@ -99,7 +82,7 @@ export function createWait(host: HandoffHost): Handoff {
   function wake({ idle, frost }: Turn): void {
     frost.thaw();
     host.rewatch();
-    idle?.start();
+    idle.start();
   }
 
   function stop(turn: Turn, reason: string): void {
@@ -114,17 +97,40 @@ export function createWait(host: HandoffHost): Handoff {
       return false;
     }
     turn.leaving = true;
-    turn.idle?.stop();
+    turn.idle.stop();
     turn.frost.leave(turn.handler);
     turn.handler.stop(reason);
     host.rewatch();
     return true;
   }
 
+  /** Else the service was stopped, or the listener bound anew: then its descriptor is another's by now. */
+  function isBound({ listener }: Turn): boolean {
+    return host.listeners().includes(listener);
+  }
+
+  /** Nobody can tell any more who is with its handler: so that one goes on to its own end, but not from a freeze. */
+  function closing(listener: BoundListener): void {
+    stuck.forget(listener);
+    for (const turn of turns.values()) {
+      if (turn.listener !== listener) continue;
+      turn.idle.stop();
+      if (!turn.frost.on) continue;
+      turn.frost.leave(turn.handler);
+      // Else the service stops it.
+      if (!host.isStopped()) turn.handler.stop("its listener is closed");
+    }
+  }
+
   function aged({ pid }: HandlerRef): void {
     const turn = turns.get(pid);
     if (turn === undefined) return;
-    turn.aged = awaitLeave(host, turn.handler, () => isQuiet(turn) && leave(turn, tooOld));
+    turn.aged?.giveUp();
+    turn.aged = awaitLeave(host, turn.handler, leaveForAge(turn));
+  }
+
+  function leaveForAge(turn: Turn): () => boolean {
+    return () => isBound(turn) && isQuiet(turn) && leave(turn, tooOld);
   }
 
   function gone({ pid, wasReady }: HandlerRef): void {
@@ -132,11 +138,10 @@ export function createWait(host: HandoffHost): Handoff {
     if (turn === undefined) return;
     const { listener, before, leaving } = turn;
     turns.delete(pid);
-    turn.idle?.stop();
+    turn.idle.stop();
     turn.frost.leave(turn.handler);
     turn.aged?.giveUp();
-    // The service may have been stopped, or the listener bound anew: then its descriptor is another's by now.
-    if (!host.listeners().includes(listener)) return;
+    if (!isBound(turn)) return;
     if (leaving) openDoors(host.sys, [listener]);
     const taken = takings.taken(before, [listener]);
     const [head = ""] = taken ? [] : host.waiting(listener);
@@ -145,30 +150,49 @@ export function createWait(host: HandoffHost): Handoff {
     if (!wasReady) {
       host.ended(endedTooSoon);
     } else if (leaving || taken) {
-      stuck.delete(listener);
+      stuck.forget(listener);
       host.ended(null);
     } else {
-      leftAll(listener, head);
+      // Unless it was closed just now.
+      if (isBound(turn)) stuck.left(listener, head);
       host.ended("the handler took nothing from its socket");
     }
     host.rewatch();
   }
 
-  function leftAll(listener: BoundListener, head: string): void {
-    if (!takesDatagrams(listener.kind)) return;
-    const before = stuck.get(listener);
-    const tries = before?.datagram === head ? before.tries + 1 : 1;
-    if (tries < mostTries) {
-      stuck.set(listener, { datagram: head, tries });
-      return;
+  /** The configuration may have changed. */
+  function resume(): void {
+    for (const turn of turns.values()) {
+      if (isBound(turn) && !turn.leaving && !turn.frost.on) turn.idle.goOn();
     }
-    stuck.delete(listener);
-    host.dropDatagram(listener, `${mostTries} handlers have not taken it`);
+  }
+
+  function save(carry: Carry): SavedWait {
+    const listeners = host.listeners();
+    return {
+      turns: [...turns.values()].map((turn) => saveTurn(turn, listeners, carry)),
+      takings: takings.save(),
+      stuck: stuck.save(listeners),
+    };
+  }
+
+  /** Doors are as they were: the program is the socket's own. Whoever is `leaving` opens his at his end, as always. */
+  function restore(saved: SavedWait, { claim, handlers, listeners }: Restored): void {
+    for (const { pid, listener, before, idle, frost, leaving, aged } of saved.turns) {
+      const handler = restoredHandler(handlers, pid);
+      const turn = newTurn(restoreListener(listener, listeners), handler, restoreWaited(before, listeners));
+      turns.set(pid, turn);
+      turn.leaving = leaving;
+      turn.frost.restore(frost, [handler]);
+      turn.idle.restore(idle, claim);
+      if (aged !== null) turn.aged = resumeLeave(host, handler, leaveForAge(turn), aged);
+    }
+    takings.restore(saved.takings);
+    stuck.restore(saved.stuck, listeners);
   }
 
   return {
     ...keepsNothing,
-    ...staysBehind,
     // Who was let in cannot be put back into the kernel's queue, from which a handler takes everybody.
     receive: (incoming) => {
       for (const { fd } of incoming) host.sys.close(fd);
@@ -176,12 +200,11 @@ export function createWait(host: HandoffHost): Handoff {
     accepts: false,
     readable,
     holds: (listener) => [...turns.values()].some((turn) => turn.listener === listener && !turn.frost.on),
+    closing,
+    resume,
     gone,
     aged,
+    save,
+    restore: (saved, from) => restore(saved as SavedWait, from),
   };
-}
-
-export function startWait({ fd }: BoundListener, { nothing, stderr }: StandardDescriptors): Start {
-  // A socket that listens cannot be written to; what a handler says on stderr = "socket" would be lost in it.
-  return { descriptors: [fd, fd, stderr === "connection" ? nothing : stderr], variables: [] };
 }

@@ -1,6 +1,6 @@
 /** Whether a handler is believed to have taken anything, by what is left in the queues. */
 import { describe, expect, test } from "vitest";
-import { createTakings, namesOf } from "../../../src/handoff/takings.ts";
+import { createTakings, namesOf, restoreWaited, saveWaited } from "../../../src/handoff/takings.ts";
 import type { BoundListener } from "../../../src/net/listen.ts";
 import { listenerAt } from "./incoming.ts";
 
@@ -18,7 +18,7 @@ function queues(always = false) {
       return queued.get(listener) ?? [];
     },
   };
-  const takings = createTakings(host, always);
+  const takings = createTakings(host, () => always);
   /** A handler that finds `before` and leaves `after`. */
   const handle = (listener: BoundListener, before: readonly string[], after: readonly string[]): boolean => {
     queued.set(listener, before);
@@ -26,7 +26,7 @@ function queues(always = false) {
     queued.set(listener, after);
     return takings.taken(waited, [listener]);
   };
-  return { queued, named, takings, handle };
+  return { host, queued, named, takings, handle };
 }
 
 describe("at a TCP listener", () => {
@@ -88,4 +88,41 @@ test("who was started for nobody has left nobody, and a listener that has gone t
   expect(handle(unix, [], ["a"])).toBe(true);
   queued.set(unix, ["a"]);
   expect(takings.taken(takings.look([unix]), [tcp])).toBe(true);
+});
+
+describe("over an upgrade", () => {
+  const carriedOn = <T>(saved: T): T => JSON.parse(JSON.stringify(saved));
+
+  test("what waited is known by the listeners that are there then", () => {
+    const { queued, takings } = queues();
+    queued.set(tcp, ["a", "b"]).set(unix, ["c"]);
+    const saved = carriedOn(saveWaited(takings.look([tcp, unix]), [unix, tcp]));
+    const [nextUnix, nextTcp] = [{ ...unix }, { ...tcp }];
+    const waited = restoreWaited(saved, [nextUnix, nextTcp]);
+    expect([...waited.keys()]).toEqual([nextTcp, nextUnix]);
+    expect([waited.get(nextTcp), waited.get(nextUnix)]).toEqual([2, ["c"]]);
+  });
+
+  test("a listener that had gone before still leaves no doubt", () => {
+    const { host, queued, takings } = queues();
+    queued.set(tcp, ["a"]).set(unix, ["c"]);
+    const next = createTakings(host, () => true);
+    next.restore(carriedOn(takings.save()));
+    const both = next.look([tcp, unix]);
+    expect(
+      next.taken(restoreWaited(carriedOn(saveWaited(both, [tcp, unix])), [tcp, unix]), [tcp, unix]),
+    ).toBe(false);
+    expect(next.taken(restoreWaited(carriedOn(saveWaited(both, [tcp])), [tcp]), [tcp])).toBe(true);
+  });
+
+  test("who was doubted still is", () => {
+    const { host, handle, takings, queued, named } = queues(true);
+    expect(handle(tcp, ["a"], ["a"])).toBe(false);
+    const next = createTakings(host, () => false);
+    next.restore(carriedOn(takings.save()));
+    named.length = 0;
+    queued.set(tcp, ["a"]);
+    next.look([tcp]);
+    expect(named).toEqual([tcp]);
+  });
 });
