@@ -36,7 +36,6 @@ export interface SavedWorker {
   ready: boolean;
   blocked: boolean;
   replaced: boolean;
-  broken: boolean;
   aged: boolean;
   served: number;
   received: boolean;
@@ -53,8 +52,6 @@ export class Worker implements Load {
   blocked = false;
   /** It was told to finish and go: it is not needed any more, has served enough, or the service is stopped. */
   replaced = false;
-  /** Its channel is of no use any more. */
-  broken = false;
   /** Its `max_lifetime` is over: it finishes what it has. */
   aged = false;
   served = 0;
@@ -88,10 +85,7 @@ export class Worker implements Load {
       },
       done: (id) => this.#isDone(id),
       ready: () => ref.saysReady(),
-      broken: (reason) => {
-        this.broken = true;
-        ref.stop(reason);
-      },
+      broken: (reason) => ref.stop(reason),
     });
   }
 
@@ -105,7 +99,7 @@ export class Worker implements Load {
 
   /** It has been told to end, by whomever. */
   get leaving(): boolean {
-    return this.replaced || this.broken || this.ref.isStopping;
+    return this.replaced || this.ref.isStopping;
   }
 
   /** It gets nothing new. */
@@ -157,13 +151,12 @@ export class Worker implements Load {
 
   /** @param listeners those that are bound, in their order */
   save(carry: Carry, listeners: readonly BoundListener[]): SavedWorker {
-    const { ref, ready, blocked, replaced, broken, aged, served, received } = this;
+    const { ref, ready, blocked, replaced, aged, served, received } = this;
     return {
       pid: ref.pid,
       ready,
       blocked,
       replaced,
-      broken,
       aged,
       served,
       received,
@@ -180,7 +173,6 @@ export class Worker implements Load {
     this.ready = saved.ready;
     this.blocked = saved.blocked;
     this.replaced = saved.replaced;
-    this.broken = saved.broken;
     this.aged = saved.aged;
     this.served = saved.served;
     this.received = saved.received;

@@ -1,4 +1,5 @@
 /** The channels to workers of `pass`, over an upgrade: real sockets, with the worker's end in the test's hands. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Channel, ChannelKind } from "../../../src/handoff/channel.ts";
 import { nodeChannel } from "../../../src/handoff/channel-node.ts";
@@ -147,6 +148,7 @@ describe.each(["node", "seqpacket"] as const)("%s", (name) => {
           end();
           await it.told(broken);
           it.upgrade();
+          for (let turn = 0; turn < 3; turn++) await nextTurn();
         } else {
           it.upgrade(when === "meanwhile" ? end : undefined);
           if (when === "afterwards") end();

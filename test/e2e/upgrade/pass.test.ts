@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { sys } from "../../native/support.ts";
 import { workplace } from "../net/support.ts";
+import { eventually } from "../rig/proc.ts";
 import { passRig, type TestWorker } from "./pass-rig.ts";
 
 workplace();
@@ -29,6 +30,7 @@ describe("connections", () => {
     const { rig, worker } = await rigWithWorker(3);
     await using it = rig;
     const held = [await worker.receive(), await worker.receive(), await worker.receive()];
+    await it.received(3);
     it.upgrade(() => worker.says('{"done":1}'));
     const known = [...it.handoff().connections()].map(([{ id, remote }, who]) => [id, remote, who?.pid]);
     expect(known).toEqual(
@@ -113,6 +115,38 @@ describe("connections", () => {
 });
 
 describe("workers", () => {
+  test("whose channel is full get nobody until they have received some", async () => {
+    const { rig, worker } = await rigWithWorker(64);
+    await using it = rig;
+    await it.come();
+    it.upgrade();
+    expect(it.handoff().holds(it.listener)).toBe(true);
+    await worker.serve();
+    await eventually("there is room", () => !it.handoff().holds(it.listener));
+  });
+
+  test("that have received somebody have not failed to start, though that was before", async () => {
+    const { rig, worker } = await rigWithWorker(1);
+    await using it = rig;
+    await serveAndTell(worker);
+    await it.told("closed 1 of 101");
+    it.upgrade();
+    it.gone(worker);
+    expect(it.done()).toEqual(["closed 1 of 101", "ended: well"]);
+  });
+
+  test("of a service that is stopped have ended as they should, with what they had", async () => {
+    const { rig, worker } = await rigWithWorker(1);
+    await using it = rig;
+    const { fd } = await worker.receive();
+    await it.received(1);
+    it.stop();
+    it.upgrade();
+    it.gone(worker);
+    expect(it.done()).toEqual(["ended: well", "closed 1 of 101"]);
+    sys.close(fd);
+  });
+
   test("go on being chosen by what they have, in the same order", async () => {
     const { rig, worker } = await rigWithWorker(3, { workers: { max: 2, connections: 2 } });
     await using it = rig;
@@ -271,6 +305,30 @@ describe("idle workers", () => {
     it.time.pass(0);
     worker.settle(false);
     expect(it.done()).toEqual(["101 freeze", "101 thaw", "101 freeze", "101 thaw", "101 stop: idle"]);
+  });
+});
+
+describe("a worker that has ended", () => {
+  test("is left alone, whatever its last words were", async () => {
+    const { rig, worker } = await rigWithWorker(1, { idleTimeout: 1_000 });
+    await using it = rig;
+    await serveAndTell(worker);
+    it.gone(worker);
+    it.time.pass(1_000);
+    expect(it.done()).toEqual(["closed 1 of 101", "ended: well"]);
+  });
+
+  test("leaves nothing behind of what it says that it is done with and never had", async () => {
+    const { rig, worker } = await rigWithWorker(1);
+    await using it = rig;
+    worker.says('{"done":1}');
+    await it.told("closed 1 of 101");
+    it.gone(worker, true);
+    expect(it.done()).toEqual([
+      "closed 1 of 101",
+      "ended: the worker ended before it had received a connection",
+    ]);
+    expect(await it.clients[0]?.rest()).toHaveLength(0);
   });
 });
 
