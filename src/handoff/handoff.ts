@@ -36,6 +36,10 @@ export interface Handoff {
   surrender(): Incoming[];
   /** Those that the one before it has surrendered. Keeps the descriptors. */
   receive(incoming: readonly Incoming[]): void;
+  /** The same of those who have been counted and logged as let in, and have no worker: for another of its kind. */
+  surrenderClients(): Client[];
+  /** Those that the one before it, of the same kind, has surrendered. Keeps them. */
+  receiveClients(clients: readonly Client[]): void;
   /** `listener`, which is of this service, is about to be closed. */
   closing(listener: BoundListener): void;
   /** How many connections a worker has; `null` where nobody but the worker knows. */
@@ -93,6 +97,8 @@ export const keepsNothing: Pick<
   | "warm"
   | "retire"
   | "surrender"
+  | "surrenderClients"
+  | "receiveClients"
   | "holdsTwin"
 > = {
   aged: (handler) => handler.stop("max_lifetime"),
@@ -105,6 +111,8 @@ export const keepsNothing: Pick<
   warm: () => {},
   retire: () => {},
   surrender: () => [],
+  surrenderClients: () => [],
+  receiveClients: () => {},
   closing: () => {},
 };
 
@@ -236,6 +244,12 @@ export interface Incoming {
   id: number;
   /** Milliseconds on the monotonic clock. */
   acceptedAt: number;
+}
+
+/** An accepted connection that is let in, and that no worker has yet. Owns the descriptor. */
+export interface Client {
+  readonly incoming: Incoming;
+  readonly connection: Connection;
 }
 
 /** What is remembered of a connection once its descriptor was handed over. */

@@ -8,13 +8,7 @@
  */
 import { type Fd, isSystemError, READABLE, type Sys, type Watch } from "../native/sys.ts";
 import type { Clock, Timer } from "../util/clock.ts";
-import type { Connection, Incoming } from "./handoff.ts";
-
-/** An accepted connection that is not relayed yet. Owns the descriptor. */
-export interface Client {
-  readonly incoming: Incoming;
-  readonly connection: Connection;
-}
+import type { Client } from "./handoff.ts";
 
 interface Place {
   client: Client;

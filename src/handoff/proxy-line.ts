@@ -6,8 +6,8 @@ import type { Carry } from "../native/carry.ts";
 import { type Domain, type Fd, isSystemError } from "../native/sys.ts";
 import { isShortage } from "../net/accept.ts";
 import { remember } from "./accept.ts";
-import type { HandoffHost, Restored } from "./handoff.ts";
-import { type Client, Held } from "./held.ts";
+import type { Client, HandoffHost, Restored } from "./handoff.ts";
+import { Held } from "./held.ts";
 import { restoreIncoming, type SavedIncoming, saveIncoming } from "./saved.ts";
 
 type Host = Pick<
@@ -59,16 +59,21 @@ export class ProxyLine {
     return this.#held.shift();
   }
 
+  /** All of them, in their order, one by one. The caller owns them. */
+  *surrender(): Iterable<Client> {
+    for (let client = this.shift(); client !== null; client = this.shift()) yield client;
+  }
+
   /** No daemon will come: they are refused. */
   turnAway(why: string): void {
-    for (const { connection, incoming } of this.#all()) {
+    for (const { connection, incoming } of this.surrender()) {
       this.#host.dismiss(connection, incoming.fd, "error", why);
     }
   }
 
   /** The service is stopped. */
   close(): void {
-    for (const { connection, incoming } of this.#all()) {
+    for (const { connection, incoming } of this.surrender()) {
       this.#host.sys.close(incoming.fd);
       this.#host.closed(connection, null, null, "the service was stopped before the worker was ready");
     }
@@ -82,10 +87,6 @@ export class ProxyLine {
   /** Takes up what `save` has said. Who had to be served by a certain moment still has to. */
   restore(saved: SavedLine, from: Restored): void {
     for (const one of saved) this.#held.add(restoreClient(one, from), this.#reserve());
-  }
-
-  *#all(): Iterable<Client> {
-    for (let client = this.shift(); client !== null; client = this.shift()) yield client;
   }
 
   /** As one who joins the line gets it, but that nobody is troubled who has none to spare. */

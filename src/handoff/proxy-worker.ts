@@ -4,8 +4,7 @@
  */
 import type { Timer } from "../util/clock.ts";
 import { createFrost, type Frost, type SavedFrost } from "./frost.ts";
-import type { HandlerRef, HandoffHost } from "./handoff.ts";
-import type { Client } from "./held.ts";
+import type { Client, HandlerRef, HandoffHost } from "./handoff.ts";
 import { type Aging, awaitLeave, resumeLeave, type SavedAging, tooOld } from "./old-age.ts";
 
 type Host = Pick<HandoffHost, "config" | "clock" | "rewatch">;

@@ -14,6 +14,7 @@ import type { Timer } from "../util/clock.ts";
 import { acceptWaiting, remember } from "./accept.ts";
 import { createEntrance, type SavedEntrance } from "./entrance.ts";
 import type {
+  Client,
   HandlerRef,
   Handoff,
   HandoffHost,
@@ -89,10 +90,13 @@ export function createProxy(host: HandoffHost): Handoff {
     for (const incoming of arrived) {
       const connection = remember(incoming);
       host.opened(connection);
-      const client = { incoming, connection };
-      if (worker?.canServe) passage.connect(client, worker);
-      else line.add(client);
+      admit({ incoming, connection });
     }
+  }
+
+  function admit(client: Client): void {
+    if (worker?.canServe) passage.connect(client, worker);
+    else line.add(client);
   }
 
   // -- until there is a daemon --------------------------------------------------------------------------------------
@@ -230,6 +234,11 @@ export function createProxy(host: HandoffHost): Handoff {
     ...keepsNothing,
     surrender: entrance.surrender,
     receive: entrance.take,
+    surrenderClients: () => [...line.surrender()],
+    receiveClients(clients) {
+      for (const client of clients) admit(client);
+      startIfNeeded();
+    },
     accepts: true,
     readable,
     resume: goOn,

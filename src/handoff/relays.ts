@@ -14,8 +14,7 @@ import {
 import type { Bytes } from "../net/ends.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import type { Connection, HandlerRef } from "./handoff.ts";
-import type { Client } from "./held.ts";
+import type { Client, Connection, HandlerRef } from "./handoff.ts";
 import { restoreRelay, type SavedRelay, saveRelay } from "./saved-relay.ts";
 
 /** One connection between a client and a daemon, which may have gone meanwhile. */

@@ -10,6 +10,7 @@ import type { Result } from "../util/result.ts";
 import { acceptWaiting, remember } from "./accept.ts";
 import { createEntrance, type SavedEntrance } from "./entrance.ts";
 import type { HandlerRef, Handoff, HandoffHost, Incoming, StandardDescriptors, Start } from "./handoff.ts";
+import { keepsNothing } from "./handoff.ts";
 import { type SavedDisconnects, watchDisconnects } from "./stdio-disconnect.ts";
 import { type SavedStdioIdle, watchStdioIdle } from "./stdio-idle.ts";
 import type { SavedUdpRelay, UdpRelay } from "./stdio-udp.ts";
@@ -59,17 +60,13 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
   };
   const entrance = createEntrance(host, serve, () => host.mayStart());
   return {
+    ...keepsNothing,
     ...relay,
     accepts: true,
-    ready: () => {},
-    aged: (handler) => handler.stop("max_lifetime"),
-    warm: () => {},
     surrender: entrance.surrender,
     receive: entrance.take,
-    retire: () => {},
+    // The service knows them, by their handlers.
     connectionsOf: () => 1,
-    // The service knows them by their handlers.
-    connections: () => [],
     readable: (listener) =>
       listener.kind === "udp" ? relay.readable(listener) : acceptWaiting(host, listener, entrance.take),
     holds: () => false,
@@ -81,7 +78,6 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
       if (host.isStopped()) entrance.close();
       relay.closing(listener);
     },
-    holdsTwin: () => false,
     gone(handler, failed) {
       idle.remove(handler.pid);
       disconnects.remove(handler.pid);

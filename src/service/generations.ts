@@ -124,6 +124,9 @@ export class Generations {
     this.#current = next;
     if (old.handlers.size > 0) this.#past.add(old);
     else old.launcher.retire();
+    if (next.config.handoff === old.config.handoff) {
+      next.handoff.receiveClients(old.handoff.surrenderClients());
+    }
     next.handoff.receive(old.handoff.surrender());
     this.#owner.listeners.rewatch();
     this.#onSwitch();

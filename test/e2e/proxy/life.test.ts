@@ -295,6 +295,41 @@ test("a reload that changes the command lets connections end, and who comes mean
   expect(await statusOf(rig)).toMatchObject({ connections: 1, refused: {}, spawned: 2 });
 });
 
+test("who waits for a daemon that cannot start is given to one that can by a reload, and is not counted twice", async () => {
+  await using rig = await startProxy({ words: faulty, keys: 'start_limit = "3/10s"' });
+  const client = await connect(await rig.port("it"));
+  const answer = client.command("at last");
+  await rig.event("service.state", { state: "failed" });
+  const text = readFileSync(rig.configPath, "utf8");
+  writeFileSync(rig.configPath, text.replace(/,"fault=[^"]*"/, ""));
+  expect((await call(rig, "POST", "/v1/reload")).code).toBe(200);
+  expect(await answer).toBe("at last");
+  expect(await statusOf(rig)).toMatchObject({ accepted: 1, connections: 1, refused: {} });
+  client.end();
+  await client.rest();
+  await rig.event("connection.closed");
+  expect(rig.events.filter(({ event }) => event === "connection.accepted").length).toBe(1);
+  expect(await statusOf(rig)).toMatchObject({ connections: 0 });
+});
+
+test("who waits for a daemon that is not ready yet is given to the one that replaces it, in the order of all", async () => {
+  const start = gate("start");
+  await using rig = await startProxy({ words: start.word("gate"), keys: 'drain_timeout = "50ms"' });
+  const clients = [];
+  const port = await rig.port("it");
+  for (let n = 0; n < 3; n++) {
+    const client = await connect(port);
+    clients.push({ client, answer: client.command(`hello ${n}`) });
+    await rig.event("connection.accepted", { connection: n + 1 });
+  }
+  await rig.event("handler.started");
+  const text = readFileSync(rig.configPath, "utf8");
+  writeFileSync(rig.configPath, text.replace(/,"gate=[^"]*"/, ""));
+  expect((await call(rig, "POST", "/v1/reload")).code).toBe(200);
+  for (const [n, { answer }] of clients.entries()) expect(await answer).toBe(`hello ${n}`);
+  expect(await statusOf(rig)).toMatchObject({ accepted: 3, connections: 3, refused: {}, spawned: 2 });
+});
+
 test("connections that are open are listed, those that wait as well", async () => {
   const start = gate("start");
   await using rig = await startProxy({ words: start.word("gate") });
