@@ -6,14 +6,17 @@ process.on("SIGUSR1", () => {});
 
 const { readFileSync } = await import("node:fs");
 const { isatty } = await import("node:tty");
+const { fileURLToPath } = await import("node:url");
 const { guarded } = await import("./cli/output.ts");
 const { runProgram } = await import("./cli/program.ts");
+const { takeCall } = await import("./daemon/upgrade/program.ts");
 const { loadSys } = await import("./native/sys.ts");
 
 const [, file = "", ...argv] = process.argv;
+const { call, environment } = takeCall(process.env);
 
 process.exitCode = await runProgram(argv, {
-  environment: process.env,
+  environment,
   // Opened on first use only: opening changes flags of descriptors that are shared with others.
   get stdin() {
     return process.stdin;
@@ -26,7 +29,8 @@ process.exitCode = await runProgram(argv, {
   },
   stderrIsTerminal: isatty(2),
   workingDirectory: process.cwd(),
-  program: { file, argv },
+  program: { file, argv, main: fileURLToPath(import.meta.url) },
+  upgrade: call,
   sys: loadSys,
   get version() {
     const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");

@@ -1,5 +1,6 @@
 /** What a subcommand is: a row of the table in `program.ts`, from which parsing, `--help` and completion come. */
 import type { Readable, Writable } from "node:stream";
+import type { UpgradeCall } from "../daemon/upgrade/program.ts";
 import type { Sys } from "../native/sys.ts";
 
 /** Exit codes of every command (SPEC 2; 78 is EX_CONFIG of sysexits.h). */
@@ -14,8 +15,10 @@ export interface CliContext {
   readonly stderr: Writable;
   readonly stderrIsTerminal: boolean;
   workingDirectory: string;
-  /** How this very program was called: its file and its arguments. */
-  program: { file: string; argv: readonly string[] };
+  /** How this very program was called: its file and its arguments; and its main file, symbolic links resolved. */
+  program: { file: string; argv: readonly string[]; main: string };
+  /** What it is started for as a part of an upgrade; `null` for everything else. */
+  upgrade: UpgradeCall | null;
   /** Loads the addon on first use: `--help` must work where it was not built. */
   sys: () => Sys;
   version: string;

@@ -4,8 +4,10 @@ import { resolve } from "node:path";
 import type { Config, DaemonConfig, Problem } from "../config/config.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { keepHeapSmall } from "../daemon/heap.ts";
-import { type PidFile, writePidFile } from "../daemon/pidfile.ts";
+import { type PidFile, resumePidFile, writePidFile } from "../daemon/pidfile.ts";
 import { handleSignals } from "../daemon/signals.ts";
+import { keepCode } from "../daemon/upgrade/kept-code.ts";
+import type { Program } from "../daemon/upgrade/program.ts";
 import { createLogger, type LogOptions } from "../log/logger.ts";
 import type { Sys } from "../native/sys.ts";
 import { type InheritedSocket, readInheritance } from "../net/adopt.ts";
@@ -13,6 +15,7 @@ import { systemClock } from "../util/clock.ts";
 import type { Result } from "../util/result.ts";
 import { type CliContext, type CliOption, CommandFailure, exitCode, type OptionValues } from "./command.ts";
 import { isRelayed, leaveTerminal } from "./detach.ts";
+import { answerCheck, type Takeover } from "./takeover.ts";
 
 export const daemonOptions: readonly CliOption[] = [
   { flags: "--ready-fd <n>", description: "write a newline to this descriptor when ready, and close it" },
@@ -29,21 +32,27 @@ export const daemonOptions: readonly CliOption[] = [
   { flags: "--strict", description: "any listener that cannot be bound is fatal" },
 ];
 
-/**
- * Resolves to the exit code when the daemon has ended.
- * @param controlSocket where to answer `tinetd status`; `null`: nowhere
- * @param loadConfig reads the configuration again, for a reload
- */
+/** What a daemon is to be. */
+export interface DaemonPlan {
+  config: Config;
+  /** Where to answer `tinetd status`; `null`: nowhere. */
+  controlSocket: string | null;
+  /** Reads the configuration again, for a reload. */
+  loadConfig(): Result<Config, Problem[]>;
+  /** In whose place it goes on; `null`: it starts. */
+  taken: Takeover | null;
+}
+
+/** Resolves to the exit code when the daemon has ended. */
 export async function runForeground(
   context: CliContext,
-  config: Config,
   options: OptionValues,
-  controlSocket: string | null,
-  loadConfig: () => Result<Config, Problem[]>,
+  { config, controlSocket, loadConfig, taken }: DaemonPlan,
 ): Promise<number> {
-  const readyFd = readyDescriptor(options);
+  if (taken?.isCheck === true) return answerCheck(context);
+  const readyFd = taken === null ? readyDescriptor(options) : null;
   const sys = context.sys();
-  const inherited = inheritedSockets(context, sys, config);
+  const inherited = taken === null ? inheritedSockets(context, sys, config) : [];
   const created = createLogger(
     { sys, clock: systemClock, pid: process.pid },
     logOptions(context, config.daemon, options),
@@ -52,7 +61,7 @@ export async function runForeground(
   const logger = created.value;
   // Not by Node's stderr, whose opening changes flags that handlers share.
   if (logger.problem !== null) say(`tinetd: ${logger.problem}; lines are lost until it is there\n`);
-  const pidFile = takePidFile(sys, context, options);
+  const pidFile = taken === null ? takePidFile(sys, context, options) : keptPidFile(sys, taken);
   const nothing = openSync("/dev/null", "r+");
   const daemon = new Daemon(
     {
@@ -73,18 +82,26 @@ export async function runForeground(
       nothing,
       controlSocket,
       loadConfig,
+      program: programOf(context),
+      pidFile,
+      code: taken?.code ?? keepCode(sys, context.program.main),
+      flushLog: () => logger.flush(),
+      restored: taken === null ? null : { state: taken.state, claim: taken.luggage.claim },
     },
     config,
   );
-  handleSignals({ daemon, logger, emit: logger.emit });
-  const started = await daemon.start();
-  let failure = started.ok
-    ? options.strict === true && started.value.failed > 0
-      ? "not every listener could be bound (--strict)"
-      : null
-    : started.error;
+  let failure: string | null = null;
+  if (taken === null) {
+    handleSignals({ daemon, logger });
+    failure = await start(daemon, options);
+  } else {
+    daemon.restore(taken.configOf);
+    handleSignals({ daemon, logger });
+    taken.settle(sys, (event) => daemon.emit(event));
+    await daemon.goOn();
+  }
   if (failure === null && !daemon.isStopping) {
-    if (isRelayed(context)) {
+    if (isRelayed(context) && taken === null) {
       await logger.flush();
       leaveTerminal(sys, nothing);
     }
@@ -99,6 +116,28 @@ export async function runForeground(
   if (!(await logger.close())) process.kill(process.pid, "SIGKILL");
   if (failure !== null) throw new CommandFailure(failure);
   return exitCode.done;
+}
+
+/** @returns why it does not run */
+async function start(daemon: Daemon, { strict }: OptionValues): Promise<string | null> {
+  const started = await daemon.start();
+  if (!started.ok) return started.error;
+  return strict === true && started.value.failed > 0 ? "not every listener could be bound (--strict)" : null;
+}
+
+function keptPidFile(sys: Sys, { state, luggage }: Takeover): PidFile | null {
+  return state.pidFile === null ? null : resumePidFile(sys, state.pidFile, luggage.claim);
+}
+
+function programOf({ program: { file, argv }, environment, workingDirectory }: CliContext): Program {
+  return {
+    node: process.execPath,
+    nodeOptions: process.execArgv,
+    file,
+    argv,
+    environment,
+    workingDirectory,
+  };
 }
 
 /** Looked at first of all, before a descriptor of our own could be taken for one that was given. */

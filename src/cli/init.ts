@@ -1,11 +1,11 @@
 /** `tinetd init`: a commented inetd.toml to start from. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type Command, CommandFailure, exitCode } from "./command.ts";
 import { ownUid } from "./configuration.ts";
 
-/** The file that `npm start` runs: a start that is run every day stays right. Beside `src` and `dist` alike. */
-const starter = join(import.meta.dirname, "../../conf/inetd.toml");
+/** The file that `npm start` runs: a start that is run every day stays right. Beside `src` and `dist`, where `main` is. */
+const starterOf = (main: string) => join(dirname(main), "../conf/inetd.toml");
 
 export const init: Command = {
   name: "init",
@@ -19,7 +19,7 @@ export const init: Command = {
     },
   ],
   async run(context, _positional, options) {
-    const text = starterText(readFileSync(starter, "utf8"), ownUid() === 0);
+    const text = starterText(readFileSync(starterOf(context.program.main), "utf8"), ownUid() === 0);
     const output = String(options.output ?? "inetd.toml");
     if (output === "-") {
       context.stdout.write(text);

@@ -5,6 +5,7 @@ import { type Command, CommandFailure, exitCode } from "./command.ts";
 import { configOption, load, loadOrFail, ownUid } from "./configuration.ts";
 import { runDetached } from "./detach.ts";
 import { daemonOptions, runForeground } from "./foreground.ts";
+import { takeover } from "./takeover.ts";
 
 export const run: Command = {
   name: "run",
@@ -22,10 +23,12 @@ export const run: Command = {
     },
   ],
   async run(context, _positional, options) {
-    const config = loadOrFail(context, options);
+    const taken = takeover(context);
+    const config = taken?.config ?? loadOrFail(context, options);
     const socket = config.daemon.controlSocket ?? defaultControlSocket(context.environment, ownUid());
     if (options.daemon !== true) {
-      return runForeground(context, config, options, socket, () => load(context, config.path));
+      const loadConfig = () => load(context, config.path);
+      return runForeground(context, options, { config, controlSocket: socket, loadConfig, taken });
     }
     if (options.readyFd !== undefined) {
       throw new CommandFailure("--daemon returns when ready: it does not go with --ready-fd", exitCode.usage);

@@ -4,6 +4,7 @@ import { serviceFromOptions, serviceOptions } from "../config/options.ts";
 import { type CliContext, type Command, CommandFailure, exitCode, type OptionValues } from "./command.ts";
 import { configurationFailure, ownUid } from "./configuration.ts";
 import { daemonOptions, runForeground } from "./foreground.ts";
+import { takeover } from "./takeover.ts";
 
 export const serve: Command = {
   name: "serve",
@@ -28,10 +29,8 @@ export const serve: Command = {
     // What it was told stands on its command line, which does not change.
     return runForeground(
       context,
-      config.value,
       { ...options, logFormat: format },
-      controlSocket,
-      () => config,
+      { config: config.value, controlSocket, loadConfig: () => config, taken: takeover(context) },
     );
   },
 };

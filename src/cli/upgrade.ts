@@ -8,13 +8,19 @@ export const upgrade: Command = {
   name: "upgrade",
   summary: "let the installed version take over, with all connections",
   details:
-    "The daemon executes itself anew and keeps its sockets and handlers. Returns when the new code serves.\n" +
-    "Not available yet: the daemon of this version refuses it, and goes on as it is.",
+    "The daemon executes itself anew, with the same pid, its sockets, handlers and connections.\n" +
+    "The new code is tried first. If it cannot take over, the daemon goes on as it is, and this fails.\n" +
+    "The configuration in force stays in force, whatever the file says by now: reload for that.",
   options: [...connectionOptions, jsonOption],
   async run(context, _positional, options) {
     const upgraded = await connectionOf(context, options).ask(routes.upgrade, {});
     if (options.json === true) writeJson(context, upgraded);
-    else context.stdout.write(`tinetd ${upgraded.version} runs now\n`);
+    else {
+      const { version, previous, gap_ms } = upgraded;
+      context.stdout.write(
+        `tinetd ${version} runs in place of ${previous}; clients waited for ${gap_ms} ms\n`,
+      );
+    }
     return exitCode.done;
   },
 };

@@ -35,6 +35,8 @@ export interface CallerWorld {
 
 export interface Call {
   socket: Socket;
+  /** Of `socket`, which owns it. */
+  fd: Fd;
   role: Role;
   /** A whole request has come: from now on the answer's time counts. */
   asked(): void;
@@ -110,7 +112,7 @@ export function acceptCallers(
       deadline.cancel();
       if (limits.answerMs !== null) deadline = within(limits.answerMs);
     };
-    onCall({ socket, role, asked });
+    onCall({ socket, fd, role, asked });
   }
 
   return {

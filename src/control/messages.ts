@@ -207,8 +207,12 @@ export const reload = z.object({ dry_run: flag.meta({ description: "only say wha
 export const object = z.record(z.string(), z.unknown());
 
 export const upgraded = z
-  .object({ version: z.string().meta({ description: "of the code that runs now" }) })
-  .meta({ id: "version" });
+  .object({
+    version: z.string().meta({ description: "of the code that runs now" }),
+    previous: z.string().meta({ description: "of the code that ran before" }),
+    gap_ms: z.number().meta({ description: "how long clients have waited in the kernel, in milliseconds" }),
+  })
+  .meta({ id: "upgraded" });
 
 export const failure = z
   .object({ error: z.string(), problems: z.array(problem).optional() })

@@ -2,17 +2,26 @@
  * HTTP with JSON over the control socket and over the TCP listener, as the table of `routes.ts` has it. What a caller may send and hold is
  * bounded everywhere: nothing that he does makes the daemon wait or grow.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import { type BoundListener, closeListener } from "../net/listen.ts";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
+import { Socket } from "node:net";
+import type { Carry } from "../native/carry.ts";
+import type { Fd } from "../native/sys.ts";
+import { type BoundListener, carryListener, closeListener } from "../net/listen.ts";
 import type { Clock } from "../util/clock.ts";
+import type { Result } from "../util/result.ts";
 import { acceptCallers, type Call, type CallerWorld } from "./callers.ts";
 import { isLiteralHost } from "./host.ts";
 import { matchRoute, splitTarget } from "./match.ts";
-import { type Failure, object } from "./messages.ts";
+import { type Failure, object, type Upgraded } from "./messages.ts";
 import { pageHeaders, statusPage } from "./page.ts";
 import { mayCall, type Role } from "./roles.ts";
-import { type Backend, type PlainRoute, plainRoutes, type Route, statusOf } from "./routes.ts";
+import { type Backend, type PlainRoute, plainRoutes, type Route, routes, statusOf } from "./routes.ts";
 import { isStream, streamEvents } from "./stream.ts";
 
 /** No request is longer; a body carries a few options. */
@@ -26,7 +35,16 @@ export interface ControlWorld extends CallerWorld {
   backend: Backend;
 }
 
+/** A server at one moment. */
+export interface SavedControl {
+  listener: BoundListener;
+  /** Callers who wait to be told what has come of an upgrade. */
+  waiting: Fd[];
+}
+
 export interface ControlServer {
+  /** For another process that goes on (an upgrade): other callers lose their connection by that. */
+  save(carry: Carry): SavedControl;
   /** Resolves when the answers that are under way have been sent, or their callers do not take them. */
   close(): Promise<void>;
 }
@@ -35,19 +53,31 @@ export interface ControlServer {
 export function serveControl(world: ControlWorld, listener: BoundListener): ControlServer {
   const calls = new WeakMap<Socket, Call>();
   const answers = new Set<ServerResponse>();
+  /** Of those who have asked for an upgrade. */
+  const waiting = new Map<ServerResponse, Fd>();
   const server = createHttpServer((request, response) => {
     const call = calls.get(request.socket);
     // Only the first request of a connection is answered: the others are lined up by somebody who means no good.
     if (call === undefined || !calls.delete(request.socket)) return;
     answers.add(response);
-    response.on("close", () => answers.delete(response));
-    void answer(world.backend, call, request, response);
+    response.on("close", () => {
+      answers.delete(response);
+      waiting.delete(response);
+    });
+    const asks = (route: Route) => {
+      if (route.path === routes.upgrade.path) waiting.set(response, call.fd);
+    };
+    void answer(world.backend, call, request, response, asks);
   });
   const callers = acceptCallers(world, listener, (call) => {
     calls.set(call.socket, call);
     server.emit("connection", call.socket);
   });
   return {
+    save: (carry) => ({
+      listener: carryListener(listener, carry),
+      waiting: [...waiting.values()].map(carry),
+    }),
     async close() {
       callers.stop();
       closeListener(world.sys, listener);
@@ -86,6 +116,7 @@ async function answer(
   call: Call,
   request: IncomingMessage,
   response: ServerResponse,
+  asks: (route: Route) => void,
 ): Promise<void> {
   response.on("error", () => {});
   const target = splitTarget(request.url ?? "");
@@ -108,6 +139,7 @@ async function answer(
   if (body === null) return refuse(response, 400, { error: "the body is no JSON object of at most 16 KiB" });
   call.asked();
   if (match.kind === "plain") return answerPlain(backend, match.route, query, response);
+  asks(match.route);
   const input = { ...Object.fromEntries(query), ...body, ...match.parameters };
   return answerJson(backend, match.route, input, response);
 }
@@ -178,6 +210,24 @@ async function readBody(request: IncomingMessage): Promise<Record<string, unknow
   } catch {
     // Broken off, or no JSON.
     return null;
+  }
+}
+
+/** Tells callers of a server that was saved what has come of the upgrade. Keeps their descriptors. */
+export function answerWaiting(waiting: readonly Fd[], outcome: Result<Upgraded, Failure>): void {
+  const [code, value] = outcome.ok ? [200, outcome.value] : [statusOf.failed, outcome.error];
+  const text = `${JSON.stringify(value)}\n`;
+  const head = [
+    `HTTP/1.1 ${code} ${STATUS_CODES[code]}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(text)}`,
+    "connection: close",
+  ];
+  for (const fd of waiting) {
+    const socket = new Socket({ fd, readable: true, writable: true });
+    socket.on("error", () => socket.destroy());
+    socket.end(`${head.join("\r\n")}\r\n\r\n${text}`);
+    socket.resume();
   }
 }
 

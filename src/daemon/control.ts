@@ -6,7 +6,7 @@ import { nodeRights, type RoleRules } from "../control/roles.ts";
 import { type ControlServer, type ControlWorld, serveControl } from "../control/server.ts";
 import type { Sys } from "../native/sys.ts";
 import { adjustListener } from "../net/adjust.ts";
-import { openListener } from "../net/listen.ts";
+import { type BoundListener, openListener } from "../net/listen.ts";
 import type { ListenerOptions } from "../net/options.ts";
 import { lookUpGroup } from "../process/machine.ts";
 import { err, ok, type Result } from "../util/result.ts";
@@ -16,6 +16,7 @@ const backlog = 128;
 const controlLimits: CallerLimits = { count: 64, requestMs: 5_000, answerMs: null };
 
 type GroupKeys = Pick<DaemonConfig, "controlGroup" | "statusGroup">;
+type ServerWorld = Omit<ControlWorld, "roleOf" | "limits">;
 type Groups = Omit<RoleRules, "ownUid">;
 
 export interface Control extends ControlServer {
@@ -28,7 +29,7 @@ export interface Control extends ControlServer {
 
 /** @param ownUid the daemon's, who may do everything beside root */
 export async function openControl(
-  world: Omit<ControlWorld, "roleOf" | "limits">,
+  world: ServerWorld,
   path: string,
   ownUid: number,
   config: GroupKeys,
@@ -39,14 +40,38 @@ export async function openControl(
   const { sys } = world;
   const groups = groupsOf(sys, config);
   if (!groups.ok) return failed(groups.error);
-  let options = nodeOptions(groups.value);
+  const options = nodeOptions(groups.value);
   const bound = await openListener(sys, { endpoint: { kind: "unix", path }, options });
   if (!bound.ok) return failed(bound.error.reason);
   const [listener] = bound.value;
   if (listener === undefined) throw new Error("a listener without a socket");
-  let roleOf = roleByCredentials(sys, { ownUid, ...groups.value });
+  return ok(serve(world, path, listener, ownUid, groups.value));
+}
+
+/** The same by a socket that another process has opened. Keeps `listener`. */
+export function resumeControl(
+  world: ServerWorld,
+  path: string,
+  listener: BoundListener,
+  ownUid: number,
+  config: GroupKeys,
+): Result<Control, string> {
+  const groups = groupsOf(world.sys, config);
+  return groups.ok ? ok(serve(world, path, listener, ownUid, groups.value)) : groups;
+}
+
+function serve(
+  world: ServerWorld,
+  path: string,
+  listener: BoundListener,
+  ownUid: number,
+  groups: Groups,
+): Control {
+  const { sys } = world;
+  let options = nodeOptions(groups);
+  let roleOf = roleByCredentials(sys, { ownUid, ...groups });
   const server = serveControl({ ...world, roleOf: (fd) => roleOf(fd), limits: controlLimits }, listener);
-  return ok({
+  return {
     ...server,
     admit(changed) {
       const wanted = groupsOf(sys, changed);
@@ -57,7 +82,7 @@ export async function openControl(
       roleOf = roleByCredentials(sys, { ownUid, ...wanted.value });
       return null;
     },
-  });
+  };
 }
 
 function nodeOptions(groups: Groups): ListenerOptions {

@@ -1,21 +1,26 @@
 /** The daemon: owns the services and what they share, from the first bind to the last handler's end. */
 import type { Config, DaemonConfig, Problem, ServiceConfig } from "../config/config.ts";
+import { type SavedConfig, type SavedService, saveConfig } from "../config/saved.ts";
 import type { CallerWorld } from "../control/callers.ts";
 import type { Plan, Status } from "../control/messages.ts";
 import type { Figures } from "../control/metrics.ts";
 import type { Refusal } from "../control/routes.ts";
+import type { SavedControl } from "../control/server.ts";
 import type { DaemonEvent, Emit } from "../log/events.ts";
 import { Feed, tee } from "../log/feed.ts";
 import { isLogged } from "../log/filter.ts";
 import type { LogLosses } from "../log/logger.ts";
+import type { Carry } from "../native/carry.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import { formatSocketAddress } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
-import { Ends } from "../net/ends.ts";
-import { createFarewells, type Farewells } from "../net/farewell.ts";
+import { Ends, type SavedEnds } from "../net/ends.ts";
+import { createFarewells, type Farewells, type SavedFarewells } from "../net/farewell.ts";
+import { type BoundListener, carryListener } from "../net/listen.ts";
 import type { Host } from "../process/machine.ts";
+import type { SavedNotifySocket } from "../process/notify.ts";
 import { usualPriority } from "../process/priority.ts";
-import { Processes } from "../process/processes.ts";
+import { Processes, type SavedProcesses } from "../process/processes.ts";
 import { measureServices } from "../service/figures.ts";
 import { Notifications } from "../service/notifications.ts";
 import { Service } from "../service/service.ts";
@@ -23,13 +28,17 @@ import { describeService } from "../service/status.ts";
 import { Total, type World } from "../service/world.ts";
 import type { Clock } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import { type Control, openControl } from "./control.ts";
+import { type Control, openControl, resumeControl } from "./control.ts";
 import { measureProcess } from "./figures.ts";
 import { Operator } from "./operator.ts";
+import type { PidFile, SavedPidFile } from "./pidfile.ts";
 import { Reloader } from "./reloader.ts";
 import { Reserve } from "./reserve.ts";
-import { Roster } from "./roster.ts";
+import { Roster, type SavedRoster } from "./roster.ts";
 import type { Setting } from "./settings.ts";
+import type { KeptCode } from "./upgrade/kept-code.ts";
+import type { Program } from "./upgrade/program.ts";
+import { upgrade } from "./upgrade/upgrade.ts";
 import { Web } from "./web.ts";
 
 export interface DaemonWorld {
@@ -51,6 +60,34 @@ export interface DaemonWorld {
   loadConfig(): Result<Config, Problem[]>;
   /** Where the control socket is to be; `null`: nowhere. */
   controlSocket: string | null;
+  /** How to execute ourselves anew. */
+  program: Program;
+  pidFile: PidFile | null;
+  /** A copy of our code; `null` where the sources are run as they are. */
+  code: KeptCode | null;
+  /** Resolves when the log is written. */
+  flushLog(): Promise<unknown>;
+  /** What another process of our pid had, in whose place we go on; `null` for a start. */
+  restored: { state: SavedDaemon; claim: Carry } | null;
+}
+
+/** All of a daemon at one moment. Moments are on the monotonic clock. */
+export interface SavedDaemon {
+  /** In milliseconds since 1970. */
+  startedAt: number;
+  generation: number;
+  /** The number of the last one. */
+  connections: number;
+  config: SavedConfig;
+  ends: SavedEnds;
+  processes: SavedProcesses;
+  notifications: SavedNotifySocket | null;
+  farewells: SavedFarewells;
+  feed: ReturnType<Feed["save"]>;
+  control: SavedControl | null;
+  http: BoundListener[];
+  pidFile: SavedPidFile | null;
+  services: SavedRoster;
 }
 
 /** Descriptors that the daemon needs beside one for each connection: its own, the reserve, the control socket's. */
@@ -80,24 +117,40 @@ export class Daemon {
   readonly ended: Promise<void>;
   #tellEnded: () => void = () => {};
   #isDraining = false;
+  #upgrading = false;
   #stopping: Promise<void> | null = null;
   #servicesStopped: Promise<void> | null = null;
 
   constructor(world: DaemonWorld, config: Config) {
-    const { sys, clock, emit, host, nothing } = world;
+    const { sys, clock, emit, host, nothing, restored } = world;
+    const state = restored?.state ?? null;
     this.#world = world;
     this.ended = new Promise((resolve) => {
       this.#tellEnded = resolve;
     });
-    this.#startedAt = clock.wall();
+    this.#startedAt = state === null ? clock.wall() : new Date(state.startedAt);
+    this.#connections = state?.connections ?? 0;
     this.#feed = new Feed(() => clock.wall().getTime());
-    this.#farewells = createFarewells(sys);
+    this.#farewells = createFarewells(
+      sys,
+      undefined,
+      restored === null ? null : { state: restored.state.farewells, claim: restored.claim },
+    );
     this.#reserve = new Reserve(sys, nothing, reservedDescriptors);
     this.#diag = sys.socket("netlink", "raw", sys.constants.NETLINK_SOCK_DIAG ?? 4);
     this.#total = new Total(this.#mostConnections(config));
-    this.#ends = new Ends(sys, clock, this.#diag);
+    this.#ends = new Ends(
+      sys,
+      clock,
+      this.#diag,
+      restored === null ? null : { state: restored.state.ends, claim: restored.claim },
+    );
     this.#notifications = new Notifications(sys);
-    this.#processes = new Processes({ sys, clock, emit, pid: world.pid });
+    this.#processes = new Processes(
+      { sys, clock, emit, pid: world.pid },
+      undefined,
+      restored === null ? null : { state: restored.state.processes, claim: restored.claim },
+    );
     const shared: World = {
       sys,
       clock,
@@ -123,7 +176,7 @@ export class Daemon {
     this.#roster = new Roster(
       (service) => this.#newService(shared, service),
       world.inherited,
-      config.services.values(),
+      restored === null ? config.services.values() : [],
     );
     this.#reloader = new Reloader(
       {
@@ -134,6 +187,7 @@ export class Daemon {
         applied: (removed) => this.#followed(removed),
       },
       config,
+      state?.generation,
     );
     this.#operator = new Operator(this, clock, this.#feed);
     this.#web = this.#newWeb(config);
@@ -171,6 +225,95 @@ export class Daemon {
       ...(unknown.length > 0 ? { unknown } : {}),
     });
     return ok({ listeners, failed: failed + (this.#web.isMissing ? 1 : 0) });
+  }
+
+  // -- in place of another process (an upgrade) ----------------------------------------------------------------------
+
+  /**
+   * Takes up all that another process has saved. Nothing is read, written or accepted by it, so that whoever was there
+   * before can go on if it throws; then `goOn`.
+   * @param configOf reads the configuration of a service that is not as the present one has it
+   */
+  restore(configOf: (saved: SavedService) => ServiceConfig): void {
+    const { restored } = this.#world;
+    if (restored === null) throw new Error("there is nothing to be restored");
+    const { state, claim } = restored;
+    this.#feed.restore(state.feed);
+    this.#notifications.restore(state.notifications, claim);
+    this.#roster.restore(state.services, claim, this.config, configOf);
+    this.#web.resume(state.http.map((listener) => carryListener(listener, claim)));
+    const { controlSocket: path, host } = this.#world;
+    if (state.control === null || path === null) return;
+    const listener = carryListener(state.control.listener, claim);
+    const control = resumeControl(this.#controlWorld(), path, listener, host.uid, this.config.daemon);
+    if (!control.ok) throw new Error(control.error);
+    this.#control = control.value;
+    for (const fd of state.control.waiting) claim(fd);
+  }
+
+  /** Goes on with what was restored. Resolves when what was about to be bound has been tried. */
+  async goOn(): Promise<void> {
+    this.#processes.begin();
+    await this.#roster.goOn();
+    if (this.#web.isMissing) await this.#web.open();
+  }
+
+  /** @returns why there is no upgrade; with one this process goes on as another and never returns */
+  async upgrade(): Promise<Result<never, Refusal>> {
+    if (this.#upgrading) return err({ kind: "conflict", message: "an upgrade is under way" });
+    const objection = this.#objection();
+    if (objection !== null) return err({ kind: "conflict", message: objection });
+    this.#upgrading = true;
+    const { error } = await this.#upgrade();
+    this.#upgrading = false;
+    this.#emit({ event: "daemon.upgrade", error });
+    return err({ kind: "failed", message: error });
+  }
+
+  async #upgrade(): Promise<{ error: string }> {
+    const { sys, clock, nothing, program, version, code, flushLog } = this.#world;
+    if (code === null) return { error: "what runs are sources, not a build" };
+    try {
+      const error = await upgrade({
+        sys,
+        clock,
+        processes: this.#processes,
+        nothing,
+        program,
+        version,
+        code,
+        save: (carry) => this.#save(carry),
+        flush: flushLog,
+        objection: () => this.#objection(),
+      });
+      return { error };
+    } catch (error) {
+      return { error: `the state cannot be saved: ${(error as Error).message}` };
+    }
+  }
+
+  /** What keeps everything from being saved at this moment. */
+  #objection(): string | null {
+    if (this.isStopping || this.#isDraining) return "the daemon is shutting down";
+    return this.#reloader.isBusy ? "a reload is under way" : null;
+  }
+
+  #save(carry: Carry): SavedDaemon {
+    return {
+      startedAt: this.#startedAt.getTime(),
+      generation: this.#reloader.generation,
+      connections: this.#connections,
+      config: saveConfig(this.config),
+      ends: this.#ends.save(carry),
+      processes: this.#processes.save(carry),
+      notifications: this.#notifications.save(carry),
+      farewells: this.#farewells.save(carry),
+      feed: this.#feed.save(),
+      control: this.#control?.save(carry) ?? null,
+      http: this.#web.save(carry),
+      pidFile: this.#world.pidFile?.save(carry) ?? null,
+      services: this.#roster.save(carry, this.config),
+    };
   }
 
   get isStopping(): boolean {
@@ -324,6 +467,11 @@ export class Daemon {
     for (const name of removed) this.#feed.forget(name);
   }
 
+  /** Of the daemon itself. */
+  emit(event: DaemonEvent): void {
+    this.#emit(event);
+  }
+
   #emit(event: DaemonEvent): void {
     this.#feed.emit(event);
     this.#world.emit(event);
@@ -339,19 +487,18 @@ export class Daemon {
   }
 
   async #openControl(): Promise<Result<null, string>> {
-    const { sys, clock, controlSocket, host } = this.#world;
+    const { controlSocket, host } = this.#world;
     if (controlSocket === null) return ok(null);
-    const backend = this.#operator;
-    const lend = <T>(action: () => T) => this.#reserve.lend(action);
-    const opened = await openControl(
-      { sys, clock, backend, lend },
-      controlSocket,
-      host.uid,
-      this.config.daemon,
-    );
+    const opened = await openControl(this.#controlWorld(), controlSocket, host.uid, this.config.daemon);
     if (!opened.ok) return opened;
     this.#control = opened.value;
     return ok(null);
+  }
+
+  #controlWorld() {
+    const { sys, clock } = this.#world;
+    const lend = <T>(action: () => T) => this.#reserve.lend(action);
+    return { sys, clock, backend: this.#operator, lend };
   }
 
   /** `max_connections`, or fewer if the limit of open files does not allow that many. */

@@ -8,6 +8,7 @@ import type {
   Plan,
   ServiceDetail,
   Status,
+  Upgraded,
 } from "../control/messages.ts";
 import { formatMetrics } from "../control/metrics.ts";
 import type { Backend, Outcome, Refusal } from "../control/routes.ts";
@@ -122,8 +123,8 @@ export class Operator implements Backend {
     return this.#daemon.reload(how);
   }
 
-  upgrade(): Outcome<{ version: string }> {
-    return err(notAvailable("upgrade"));
+  upgrade(): Outcome<Upgraded> {
+    return this.#daemon.upgrade();
   }
 
   async shutdown(how: { drain: boolean }): Promise<Result<Nothing, Refusal>> {
@@ -168,10 +169,6 @@ function heldByWorker(id: number, pid: number | null): Refusal {
 
 function failed(message: string): Refusal {
   return { kind: "failed", message };
-}
-
-function notAvailable(what: string): Refusal {
-  return { kind: "unavailable", message: `${what} is not available yet` };
 }
 
 /** Whoever may read may see which variables there are, and not what they hold. */

@@ -13,12 +13,20 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
+import type { Carry } from "../native/carry.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import { err, ok, type Result } from "../util/result.ts";
 
 export interface PidFile {
   /** Removes the file if it is still ours, and gives up the lock. */
   remove(): void;
+  /** For another process of the same pid (an upgrade): the lock goes along with the descriptor. */
+  save(carry: Carry): SavedPidFile;
+}
+
+export interface SavedPidFile {
+  path: string;
+  fd: Fd;
 }
 
 type LockSys = Pick<Sys, "lockFile" | "close">;
@@ -33,12 +41,21 @@ export function writePidFile(sys: LockSys, path: string, pid: number): Result<Pi
       const holder = clearStale(sys, path);
       if (holder !== null) return err(`${path} belongs to a daemon that runs (pid ${holder})`);
       const fd = publish(sys, path, pid);
-      if (fd !== null) return ok({ remove: () => remove(sys, path, fd) });
+      if (fd !== null) return ok(held(sys, path, fd));
     }
     return err(`${path}: other daemons start and stop at this moment`);
   } catch (error) {
     return err(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code}`);
   }
+}
+
+/** The file that another process of our pid has written and locked. */
+export function resumePidFile(sys: LockSys, { path, fd }: SavedPidFile, claim: Carry): PidFile {
+  return held(sys, path, claim(fd));
+}
+
+function held(sys: LockSys, path: string, fd: Fd): PidFile {
+  return { remove: () => remove(sys, path, fd), save: (carry) => ({ path, fd: carry(fd) }) };
 }
 
 /** Removes a file that nobody has locked; otherwise the pid in it. */

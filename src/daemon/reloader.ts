@@ -30,13 +30,21 @@ export interface ReloaderWorld {
 export class Reloader {
   readonly #world: ReloaderWorld;
   #config: Config;
-  #generation = 1;
+  #generation: number;
   /** The reload that is under way, or the last one. */
   #reloading: Promise<unknown> = Promise.resolve();
+  #underWay = 0;
 
-  constructor(world: ReloaderWorld, config: Config) {
+  /** @param generation that of `config`, where another process has got as far before */
+  constructor(world: ReloaderWorld, config: Config, generation = 1) {
     this.#world = world;
     this.#config = config;
+    this.#generation = generation;
+  }
+
+  /** Whether services are about to follow another configuration. */
+  get isBusy(): boolean {
+    return this.#underWay > 0;
   }
 
   /** What is in force. */
@@ -52,7 +60,12 @@ export class Reloader {
   /** Resolves when all is done but the farewells of services that are removed. */
   reload({ dryRun }: { dryRun: boolean }): Promise<Result<Plan, Refusal>> {
     const reloaded = this.#reloading.then(() => this.#reload(dryRun));
-    this.#reloading = reloaded.catch(() => {});
+    this.#underWay += 1;
+    this.#reloading = reloaded
+      .catch(() => {})
+      .finally(() => {
+        this.#underWay -= 1;
+      });
     return reloaded;
   }
 

@@ -1,9 +1,14 @@
 /** The services of a daemon: those of its configuration, and those that it has no more but whose clients are still there. */
-import type { ServiceConfig } from "../config/config.ts";
+import type { Config, ServiceConfig } from "../config/config.ts";
+import type { SavedService } from "../config/saved.ts";
+import type { Carry } from "../native/carry.ts";
 import { formatEndpoint } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
-import type { Service } from "../service/service.ts";
+import type { SavedServiceState, Service } from "../service/service.ts";
 import type { Change, ReloadPlan, ServiceChange } from "./reload.ts";
+
+/** All services at one moment. */
+export type SavedRoster = { name: string; departing: boolean; state: SavedServiceState }[];
 
 export class Roster {
   readonly #create: (config: ServiceConfig) => Service;
@@ -29,6 +34,47 @@ export class Roster {
 
   get enabled(): Service[] {
     return [...this.#services.values()].filter(({ config }) => config.enabled);
+  }
+
+  /** @param inForce the configuration */
+  save(carry: Carry, inForce: Config): SavedRoster {
+    const save = (service: Service, departing: boolean) => {
+      const { name } = service.config;
+      return {
+        name,
+        departing,
+        state: service.save(carry, departing ? undefined : inForce.services.get(name)),
+      };
+    };
+    return [
+      ...[...this.#services.values()].map((service) => save(service, false)),
+      ...[...this.#departing].map((service) => save(service, true)),
+    ];
+  }
+
+  /** Takes up what another process has saved, instead of starting anything. @param config that was in force there */
+  restore(
+    saved: SavedRoster,
+    claim: Carry,
+    config: Config,
+    configOf: (one: SavedService) => ServiceConfig,
+  ): void {
+    for (const { name, departing, state } of saved) {
+      const [present] = state.generations;
+      const own = present?.config ? configOf(present.config) : config.services.get(name);
+      if (own === undefined) throw new Error(`there is no service "${name}"`);
+      const service = this.#create(own);
+      if (departing) this.#departing.add(service);
+      else this.#services.set(name, service);
+      service.restore(state, claim, configOf);
+    }
+  }
+
+  /** Resolves when what was about to be bound when the other process was left has been tried. */
+  async goOn(): Promise<void> {
+    const departing = [...this.#departing];
+    await Promise.all(this.all.map((service) => service.goOn()));
+    for (const service of departing) this.#bidFarewell(service);
   }
 
   /** Carries out a plan; resolves when all that it changes is done but the farewells of services that are removed. */
@@ -62,6 +108,10 @@ export class Roster {
   #remove(service: Service): void {
     this.#services.delete(service.config.name);
     this.#departing.add(service);
+    this.#bidFarewell(service);
+  }
+
+  #bidFarewell(service: Service): void {
     void service.drain().then(() => {
       service.close();
       this.#departing.delete(service);

@@ -2,17 +2,15 @@
  * What each signal means to the daemon. Every one that would end the process by default is handled, so that none ends
  * it by accident.
  */
-import type { Emit } from "../log/events.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Daemon } from "./daemon.ts";
 
 export interface SignalWorld {
   daemon: Daemon;
   logger: Logger;
-  emit: Emit;
 }
 
-export function handleSignals({ daemon, logger, emit }: SignalWorld): void {
+export function handleSignals({ daemon, logger }: SignalWorld): void {
   let interrupted = false;
   const stop = (signal: string) => {
     void daemon.stop(signal).catch(logger.bug);
@@ -26,9 +24,7 @@ export function handleSignals({ daemon, logger, emit }: SignalWorld): void {
   });
   process.on("SIGUSR1", () => logger.reopen());
   process.on("SIGHUP", () => void daemon.reload({ dryRun: false }).catch(logger.bug));
-  process.on("SIGUSR2", () =>
-    emit({ event: "daemon.upgrade", error: "upgrade on SIGUSR2 is not available yet" }),
-  );
+  process.on("SIGUSR2", () => void daemon.upgrade().catch(logger.bug));
   process.on("SIGQUIT", () => void daemon.drain("SIGQUIT").catch(logger.bug));
   // A bug that one connection meets must not take the others with it: it is reported, and the daemon goes on.
   process.on("uncaughtException", (error) => logger.bug(error));

@@ -6,9 +6,16 @@ import type { CallerLimits, CallerWorld } from "../control/callers.ts";
 import type { Backend } from "../control/routes.ts";
 import { type ControlServer, serveControl } from "../control/server.ts";
 import type { Emit } from "../log/events.ts";
+import type { Carry } from "../native/carry.ts";
 import type { Endpoint } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
-import { type BindFailure, type BoundListener, closeListener, openListener } from "../net/listen.ts";
+import {
+  type BindFailure,
+  type BoundListener,
+  carryListener,
+  closeListener,
+  openListener,
+} from "../net/listen.ts";
 import { retryWaitMs } from "../service/limits.ts";
 import type { Timer } from "../util/clock.ts";
 import { ok, type Result } from "../util/result.ts";
@@ -28,8 +35,7 @@ export class Web {
   /** `null`: it is switched off. */
   #endpoint: Endpoint | null;
   #servers: ControlServer[] = [];
-  /** At which they listen. */
-  #ports: readonly number[] = [];
+  #bound: readonly BoundListener[] = [];
   #failures = 0;
   #reason: string | null = null;
   #timer: Timer | null = null;
@@ -78,6 +84,20 @@ export class Web {
     return null;
   }
 
+  /** Its sockets, for `resume` in another process (an upgrade). */
+  save(carry: Carry): BoundListener[] {
+    return this.#bound.map((listener) => carryListener(listener, carry));
+  }
+
+  /** Goes on with what another process has opened. Keeps the listeners. */
+  resume(listeners: readonly BoundListener[]): void {
+    const { sys, clock, lend, backend } = this.#world;
+    this.#bound = listeners;
+    this.#servers = listeners.map((listener) =>
+      serveControl({ sys, clock, lend, backend, roleOf: () => "watch", limits }, listener),
+    );
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#shut();
@@ -86,7 +106,9 @@ export class Web {
   /** What is in the way may be our own, at an address that includes the other: then it has to go first. */
   async #bindBeside(endpoint: Endpoint): Promise<Result<BoundListener[], BindFailure>> {
     const bound = await this.#bind(endpoint);
-    const isOurs = "port" in endpoint && this.#ports.some((port) => port === endpoint.port);
+    const isOurs = this.#bound.some(
+      ({ address }) => "port" in endpoint && "port" in address && address.port === endpoint.port,
+    );
     if (bound.ok || bound.error.code !== "EADDRINUSE" || !isOurs) return bound;
     void this.#shut();
     return this.#bind(endpoint);
@@ -99,21 +121,17 @@ export class Web {
 
   /** Keeps the listeners. */
   #serve(listeners: readonly BoundListener[]): void {
-    const { sys, clock, lend, backend, emit } = this.#world;
     this.#reason = null;
     this.#failures = 0;
-    this.#servers = listeners.map((listener) =>
-      serveControl({ sys, clock, lend, backend, roleOf: () => "watch", limits }, listener),
-    );
-    this.#ports = listeners.flatMap(({ address }) => (address.family === "unix" ? [] : [address.port]));
-    for (const { canonical: address } of listeners) emit({ event: "http.listening", address });
+    this.resume(listeners);
+    for (const { canonical: address } of listeners) this.#world.emit({ event: "http.listening", address });
   }
 
   /** The listeners are closed when this returns; resolves when the answers that are under way have been sent. */
   async #shut(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = null;
-    this.#ports = [];
+    this.#bound = [];
     await Promise.all(this.#servers.splice(0).map((server) => server.close()));
   }
 

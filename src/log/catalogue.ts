@@ -48,9 +48,9 @@ export const catalogue: Catalogue = {
     },
   },
   "daemon.upgrade": {
-    level: "error",
-    about: "An upgrade has failed; the daemon goes on as it was.",
-    fields: { error: "always" },
+    level: "info; error if it has failed, and the daemon goes on as it was",
+    about: "Another version has taken over with all sockets, handlers and connections; or could not.",
+    fields: { version: "sometimes", previous: "sometimes", duration_ms: "sometimes", error: "sometimes" },
   },
   "daemon.shutdown": { level: "info", about: "The daemon is told to end.", fields: { reason: "always" } },
   "http.listening": {
@@ -176,7 +176,8 @@ export const fieldMeanings: Readonly<Record<FieldName, string>> = {
   error: "what went wrong",
   code: "exit status; null if a signal was the end",
   signal: "its name, `SIGTERM`; null if there was none",
-  duration_ms: "from the start, the accept or (`handler.thawed`) the freeze on",
+  duration_ms:
+    "from the start, the accept or (`handler.thawed`) the freeze on; of an upgrade, how long nobody was accepted",
   bytes_in: "what the client has sent",
   bytes_out: "what the client was sent",
   datagrams_in: "of a flow on UDP",
@@ -193,6 +194,7 @@ export const fieldMeanings: Readonly<Record<FieldName, string>> = {
   text: "the line, cut to 1024 characters and cleaned",
   dropped: "so many lines were not kept",
   version: "of the daemon",
+  previous: "the version before",
   services: "how many there are",
   listeners: "how many are bound",
   failed: "how many services lack a listener, or cannot run",

@@ -10,8 +10,9 @@ export function levelOf(event: DaemonEvent): Level {
   switch (event.event) {
     case "service.failed":
     case "http.failed":
-    case "daemon.upgrade":
       return "error";
+    case "daemon.upgrade":
+      return event.error === undefined ? "info" : "error";
     case "daemon.reload":
       return event.error === undefined ? "info" : "error";
     case "service.listening":
@@ -43,7 +44,9 @@ export function describe(event: DaemonEvent): string {
     case "daemon.reload":
       return describeReload(event);
     case "daemon.upgrade":
-      return `not upgraded: ${event.error}`;
+      return event.error === undefined
+        ? `upgraded from ${event.previous} to ${event.version}, clients waited for ${seconds(event.duration_ms ?? 0)}`
+        : `not upgraded: ${event.error}`;
     case "daemon.shutdown":
       return `shutting down: ${event.reason}`;
     case "http.listening":

@@ -48,7 +48,14 @@ export type DaemonEvent =
       /** The configuration is invalid, and all is as it was; or some of it could not be followed. */
       error?: string;
     }
-  | { event: "daemon.upgrade"; error: string }
+  | {
+      event: "daemon.upgrade";
+      version?: string;
+      previous?: string;
+      duration_ms?: number;
+      /** It has failed, and the daemon goes on as it was; the others are not set then. */
+      error?: string;
+    }
   | { event: "daemon.shutdown"; reason: string }
   | { event: "http.listening"; address: string }
   | { event: "http.failed"; address: string; reason: string; retry_ms: number }

@@ -46,6 +46,15 @@ export class Feed {
     return [...this.#last.values()].flat().sort((one, other) => one.at - other.at);
   }
 
+  /** All that is kept, for another process that goes on (an upgrade). */
+  save(): [string | null, Occurrence[]][] {
+    return [...this.#last];
+  }
+
+  restore(saved: [string | null, Occurrence[]][]): void {
+    for (const [service, last] of saved) this.#last.set(service, last);
+  }
+
   /** The service is gone: nobody asks for its events any more. */
   forget(service: string): void {
     this.#last.delete(service);

@@ -7,6 +7,7 @@ import { type Fd, isSystemError, type SocketAddress, type Sys } from "../native/
 import { err, ok, type Result } from "../util/result.ts";
 import { constant } from "./constants.ts";
 import type { ListenerKind } from "./kind.ts";
+import type { BoundListener } from "./listener.ts";
 
 /** The first descriptor of the protocol: SD_LISTEN_FDS_START. */
 const firstDescriptor = 3;
@@ -22,6 +23,12 @@ export interface InheritedSocket {
   address: SocketAddress;
   /** IPv6 alone. */
   v6only: boolean;
+}
+
+/** A listener of ours as if we had been given it. Nodes of Unix sockets cannot be given away. */
+export function asInherited({ fd, kind, address, settings }: BoundListener): InheritedSocket {
+  const v6only = address.family === "inet6" && settings?.shape.dual !== true;
+  return { fd, name: null, kind, address, v6only };
 }
 
 /** What of `LISTEN_FDS` is usable; each problem is a sentence about a descriptor that is not. */

@@ -18,7 +18,7 @@ import { type Resolved, type Resolver, resolveEndpoint, systemResolver } from ".
 import { bindPair } from "./twin.ts";
 import { bindUnix } from "./unix.ts";
 
-export { type BoundListener, closeListener, repairListener } from "./listener.ts";
+export { type BoundListener, carryListener, closeListener, repairListener } from "./listener.ts";
 export type { BindFailure } from "./opening.ts";
 
 /** One declared address. */

@@ -1,5 +1,6 @@
 /** A listener: a socket that is bound, or a FIFO that is open, with what must be known to keep it right and to end it. */
 import { readFileSync } from "node:fs";
+import type { Carry } from "../native/carry.ts";
 import { type Fd, isSystemError, type SocketAddress, type Sys } from "../native/sys.ts";
 import { formatSocketAddress } from "./address.ts";
 import { type ListenerKind, type SocketShape, takesConnections } from "./kind.ts";
@@ -46,6 +47,12 @@ export interface ListenerSettings {
 /** Whether the path leads to the twin, and not to the socket that workers get. */
 export function leadsToTwin({ twin, address }: BoundListener): boolean {
   return twin !== null && address.family === "unix" && twin.node.path === address.path;
+}
+
+/** A copy with the descriptors that `carry` has given for them. */
+export function carryListener(listener: BoundListener, carry: Carry): BoundListener {
+  const { fd, twin } = listener;
+  return { ...listener, fd: carry(fd), twin: twin === null ? null : { ...twin, fd: carry(twin.fd) } };
 }
 
 /** Closes a listener for good. First its nodes go: while a socket is open, its node cannot be mistaken for another. */

@@ -2,10 +2,12 @@
 import type { ServiceConfig } from "../config/config.ts";
 import { peerName, remember } from "../handoff/accept.ts";
 import type { Connection, Incoming } from "../handoff/handoff.ts";
+import { restoreConnection, type SavedConnection, saveConnection } from "../handoff/saved.ts";
 import { describeTraffic } from "../handoff/traffic.ts";
 import type { RefusalReason } from "../log/events.ts";
+import type { Saved } from "../native/carry.ts";
 import type { Fd } from "../native/sys.ts";
-import type { Bytes } from "../net/ends.ts";
+import type { Bytes, OnEnd } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { unmap } from "../net/peer.ts";
 import type { Counters } from "./counters.ts";
@@ -25,6 +27,19 @@ export interface ConnectionEnd {
   error?: string;
 }
 
+/** One that has ended, of which it is not known yet what it has carried. */
+interface Settling {
+  connection: Connection;
+  end: ConnectionEnd;
+  durationMs: number;
+}
+
+export interface SavedConnections {
+  open: number;
+  kept: number;
+  settling: { connection: SavedConnection; end: ConnectionEnd; durationMs: number }[];
+}
+
 export class Connections {
   readonly #world: World;
   #config: ServiceConfig;
@@ -33,6 +48,7 @@ export class Connections {
   #open = 0;
   #whenNone: (() => void)[] = [];
   #kept = 0;
+  readonly #settling = new Set<Settling>();
 
   constructor(world: World, config: ServiceConfig, counters: Counters) {
     this.#world = world;
@@ -85,7 +101,41 @@ export class Connections {
     const durationMs = Math.round(this.#world.clock.now() - connection.acceptedAt);
     this.#left();
     if (connection.end === null || end.bytes !== null) this.#sayClosed(connection, end, durationMs);
-    else connection.end.settle((bytes) => this.#sayClosed(connection, { ...end, bytes }, durationMs));
+    else this.#settle({ connection, end, durationMs });
+  }
+
+  #settle(settling: Settling): void {
+    const { connection, end, durationMs } = settling;
+    this.#settling.add(settling);
+    connection.end?.settle((bytes) => {
+      this.#settling.delete(settling);
+      this.#sayClosed(connection, { ...end, bytes }, durationMs);
+    });
+  }
+
+  save(): SavedConnections {
+    const settling = [...this.#settling].map(({ connection, ...rest }) => ({
+      connection: saveConnection(connection),
+      ...rest,
+    }));
+    return { open: this.#open, kept: this.#kept, settling };
+  }
+
+  /** Those that are open are their handoffs' to restore; here they are only counted. */
+  restore({ open, kept, settling }: SavedConnections): void {
+    const { ends, clock, total } = this.#world;
+    this.#open = open;
+    this.#kept = kept;
+    for (let count = open + kept; count > 0; count--) total.add();
+    const host = { resumeEnd: (saved: Saved, onEnd: OnEnd) => ends.resume(saved, onEnd) };
+    const restored = settling.map(({ connection, ...rest }) => ({
+      connection: restoreConnection(connection, host, () => {}),
+      ...rest,
+    }));
+    // What is known already is said at once.
+    clock.after(0, () => {
+      for (const one of restored) this.#settle(one);
+    });
   }
 
   #left(): void {

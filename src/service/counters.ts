@@ -56,3 +56,33 @@ export function newCounters(): Counters {
     bytesOut: 0,
   };
 }
+
+/** As JSON. */
+export type SavedCounters = Omit<Counters, "lastExit" | "lastWake"> & {
+  lastExit: (Omit<LastExit, "at"> & { at: number }) | null;
+  lastWake: (Omit<Wake, "at"> & { at: number }) | null;
+};
+
+export function saveCounters({ lastExit, lastWake, ...plain }: Counters): SavedCounters {
+  return {
+    ...plain,
+    lastExit: lastExit === null ? null : { ...lastExit, at: lastExit.at.getTime() },
+    lastWake: lastWake === null ? null : { ...lastWake, at: lastWake.at.getTime() },
+  };
+}
+
+/** Into counters that are new: what only they have keeps its beginning, and so do buckets with other bounds. */
+export function restoreCounters(counters: Counters, saved: SavedCounters): void {
+  const { lastExit, lastWake, coldStarts, handlerDurations, ...plain } = saved;
+  Object.assign(counters, plain, {
+    lastExit: lastExit === null ? null : { ...lastExit, at: new Date(lastExit.at) },
+    lastWake: lastWake === null ? null : { ...lastWake, at: new Date(lastWake.at) },
+  });
+  if (haveSameBounds(counters.coldStarts, coldStarts)) counters.coldStarts = coldStarts;
+  if (haveSameBounds(counters.handlerDurations, handlerDurations))
+    counters.handlerDurations = handlerDurations;
+}
+
+function haveSameBounds(one: Histogram, other: Histogram): boolean {
+  return JSON.stringify(one.bounds) === JSON.stringify(other.bounds);
+}

@@ -7,16 +7,17 @@ import { admit, type Load } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
 import type { Handoff, HandoffHost } from "../handoff/handoff.ts";
 import { createHandoff } from "../handoff/index.ts";
+import type { Carry, Saved } from "../native/carry.ts";
 import type { ChildExit } from "../native/sys.ts";
 import { type BoundListener, repairListener } from "../net/listen.ts";
 import { livingTcp, livingUnix } from "../net/living.ts";
 import { queueLength, waitingAt } from "../net/waiting.ts";
 import type { Connections } from "./connections.ts";
 import type { Counters } from "./counters.ts";
-import type { Handler } from "./handler.ts";
+import type { Handler, SavedHandler } from "./handler.ts";
 import { Launcher } from "./launcher.ts";
 import type { Listeners } from "./listeners.ts";
-import { Starts } from "./starts.ts";
+import { type SavedStarts, Starts } from "./starts.ts";
 import type { Traces } from "./traces.ts";
 import type { World } from "./world.ts";
 
@@ -43,6 +44,13 @@ export interface GenerationOwner {
   short(until: number): void;
 }
 
+/** One at a moment, without its configuration. */
+export interface SavedGeneration {
+  starts: SavedStarts;
+  handlers: SavedHandler[];
+  handoff: Saved;
+}
+
 export class Generation {
   /** Keys that do not concern how handlers are started may change while it lives. */
   config: ServiceConfig;
@@ -65,6 +73,27 @@ export class Generation {
 
   stopHandlers(reason: string): void {
     for (const handler of this.handlers) handler.stop(reason);
+  }
+
+  save(carry: Carry): SavedGeneration {
+    return {
+      starts: this.starts.save(),
+      handlers: [...this.handlers].map((handler) => handler.save(carry)),
+      handoff: this.handoff.save(carry),
+    };
+  }
+
+  /** @returns its handlers, which are the caller's to make known */
+  restore({ starts, handlers, handoff }: SavedGeneration, claim: Carry): Handler[] {
+    this.starts.restore(starts);
+    for (const saved of handlers) this.handlers.add(this.starts.adopt(saved, claim));
+    const restored = [...this.handlers];
+    this.handoff.restore(handoff, {
+      claim,
+      handlers: new Map(restored.map((handler) => [handler.pid, handler])),
+      listeners: this.#owner.listeners.bound,
+    });
+    return restored;
   }
 
   #newStarts(): Starts {

@@ -4,8 +4,9 @@
  */
 import type { ServiceConfig } from "../config/config.ts";
 import { closeDoors, openDoors } from "../handoff/departure.ts";
+import type { Carry } from "../native/carry.ts";
 import { ok } from "../util/result.ts";
-import { Generation, type GenerationOwner } from "./generation.ts";
+import { Generation, type GenerationOwner, type SavedGeneration } from "./generation.ts";
 import type { Handler } from "./handler.ts";
 import type { World } from "./world.ts";
 
@@ -66,6 +67,24 @@ export class Generations {
   /** Its worker is ready (`null`) or will not be. */
   judged(generation: Generation, failure: string | null): void {
     if (this.#onTrial?.generation === generation) this.#onTrial.settle(failure);
+  }
+
+  /** The present one first. Not to be asked for while one follows another. */
+  save(carry: Carry): { config: ServiceConfig; saved: SavedGeneration }[] {
+    return this.all.map((generation) => ({ config: generation.config, saved: generation.save(carry) }));
+  }
+
+  /** @returns all their handlers */
+  restore(all: readonly { config: ServiceConfig; saved: SavedGeneration }[], claim: Carry): Handler[] {
+    const [present, ...past] = all;
+    if (present === undefined) throw new Error("a service without a generation");
+    const handlers = this.#current.restore(present.saved, claim);
+    for (const { config, saved } of past) {
+      const generation = new Generation(this.#world, config, this.#owner, this.#current);
+      this.#past.add(generation);
+      handlers.push(...generation.restore(saved, claim));
+    }
+    return handlers;
   }
 
   /** A handler has gone, perhaps the last of its generation. */

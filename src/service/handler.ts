@@ -5,15 +5,18 @@
 import { constants } from "node:os";
 import type { ServiceConfig } from "../config/config.ts";
 import type { Connection } from "../handoff/handoff.ts";
+import { type SavedConnection, saveConnection } from "../handoff/saved.ts";
 import type { Emit } from "../log/events.ts";
+import type { Carry } from "../native/carry.ts";
 import type { ChildExit } from "../native/sys.ts";
 import type { Notification } from "../process/notify.ts";
-import type { Started } from "../process/processes.ts";
+import type { SavedProcess, Started } from "../process/processes.ts";
 import type { Reach } from "../process/reach.ts";
-import type { Readiness } from "../process/readiness.ts";
-import type { Clock, Timer } from "../util/clock.ts";
+import type { Readiness, SavedReadiness } from "../process/readiness.ts";
+import type { Clock } from "../util/clock.ts";
 import { signalName, signalNumber } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
+import { Alarm } from "./alarm.ts";
 import { type HandlerEvent, type HandlerState, stepHandler } from "./worker.ts";
 
 /** The parts of the world that a handler's life needs. */
@@ -40,28 +43,47 @@ export interface HandlerEvents {
 /** A freeze is a matter of milliseconds. What takes longer has a process that the kernel cannot hold. */
 const freezeTimeoutMs = 1_000;
 
+const late = "it was not ready within start_timeout";
+
 /** What a worker last said of itself (sd_notify(3)). */
 interface Said {
   status: string | null;
   errno: number | null;
 }
 
+/** A handler at one moment. Moments are on the monotonic clock. */
+export interface SavedHandler {
+  connection: SavedConnection | null;
+  process: SavedProcess;
+  readiness: SavedReadiness;
+  startedAt: number;
+  state: HandlerState;
+  wasReady: boolean;
+  said: Said;
+  /** Its own process has ended; what is left of its group or tree is still waited for. */
+  exit: ChildExit | null;
+  timerAt: number | null;
+  lifetimeAt: number | null;
+  watchdogAt: number | null;
+}
+
 export class Handler {
   readonly pid: number;
-  /** Milliseconds on the monotonic clock. */
-  readonly startedAt: number;
   readonly connection: Connection | null;
   readonly #world: HandlerWorld;
   readonly #service: LifeKeys;
   readonly #events: HandlerEvents;
   readonly #reach: Reach;
   readonly #readiness: Readiness;
+  readonly #started: Started;
+  #startedAt: number;
   #state: HandlerState = { name: "starting" };
   /** Of the start, of a freeze, of the stop. */
-  #timer: Timer | null = null;
-  #lifetime: Timer | null = null;
-  #watchdog: Timer | null = null;
+  readonly #timer: Alarm;
+  readonly #lifetime: Alarm;
+  readonly #watchdog: Alarm;
   #wasReady = false;
+  #exit: ChildExit | null = null;
   #onSettled: ((frozen: boolean) => void) | null = null;
   /** What it last said of itself, for people. */
   said: Said = { status: null, errno: null };
@@ -69,31 +91,38 @@ export class Handler {
   constructor(
     world: HandlerWorld,
     service: LifeKeys,
-    { pid, reach }: Started,
+    started: Started,
     connection: Connection | null,
     readiness: Readiness,
     events: HandlerEvents,
   ) {
-    this.pid = pid;
+    this.pid = started.pid;
     this.connection = connection;
-    this.startedAt = world.clock.now();
+    this.#started = started;
+    this.#startedAt = world.clock.now();
     this.#world = world;
     this.#service = service;
-    this.#reach = reach;
+    this.#reach = started.reach;
     this.#readiness = readiness;
     this.#events = events;
-    if (service.maxLifetime !== null) {
-      this.#lifetime = world.clock.after(service.maxLifetime, () => events.aged(this));
-    }
+    this.#timer = new Alarm(world.clock);
+    this.#lifetime = new Alarm(world.clock);
+    this.#watchdog = new Alarm(world.clock);
+    if (service.maxLifetime !== null) this.#lifetime.set(service.maxLifetime, () => events.aged(this));
   }
 
   /** Looks for its readiness from now on; one that needs no looking is ready when this returns. */
   begin(): void {
     const { startTimeout, ready } = this.#service;
     if (ready !== "spawn" && startTimeout !== null) {
-      this.#arm(startTimeout, () => this.stop("it was not ready within start_timeout"));
+      this.#timer.set(startTimeout, () => this.stop(late));
     }
     this.#readiness.started(() => this.#becameReady());
+  }
+
+  /** Milliseconds on the monotonic clock. */
+  get startedAt(): number {
+    return this.#startedAt;
   }
 
   /** Whether it has been ready: one that ends before counts as a failed start. */
@@ -143,7 +172,7 @@ export class Handler {
     }
     if (notification.extendTimeoutUsec !== null) this.#extend(notification.extendTimeoutUsec / 1000);
     if (notification.ready) this.#readiness.notified();
-    if (notification.watchdog === "ping" && this.#watchdog !== null) this.#watch();
+    if (notification.watchdog === "ping" && this.#watchdog.at !== null) this.#watch();
     if (notification.watchdog === "trigger") this.#bark("it asked for it (WATCHDOG=trigger)");
   }
 
@@ -166,6 +195,43 @@ export class Handler {
     this.#dispatch({ type: "timeout" });
   }
 
+  save(carry: Carry): SavedHandler {
+    return {
+      connection: this.connection === null ? null : saveConnection(this.connection),
+      process: this.#started.save(carry),
+      readiness: this.#readiness.save(carry),
+      startedAt: this.#startedAt,
+      state: this.#state,
+      wasReady: this.#wasReady,
+      said: this.said,
+      exit: this.#exit,
+      timerAt: this.#timer.at,
+      lifetimeAt: this.#lifetime.at,
+      watchdogAt: this.#watchdog.at,
+    };
+  }
+
+  /** Goes on as another process has left it, instead of `begin`. Nothing happens before the next turn. */
+  resume({ startedAt, state, wasReady, said, exit, timerAt, lifetimeAt, watchdogAt }: SavedHandler): void {
+    this.#startedAt = startedAt;
+    this.#state = state;
+    this.#wasReady = wasReady;
+    this.said = said;
+    this.#lifetime.setAt(lifetimeAt, () => this.#events.aged(this));
+    this.#watchdog.setAt(watchdogAt, () => this.#hang());
+    if (state.name === "starting") this.#timer.setAt(timerAt, () => this.stop(late));
+    if (state.name === "stopping") this.#timer.setAt(timerAt, () => this.#dispatch({ type: "timeout" }));
+    // One that was about to be frozen goes on.
+    if (state.name === "frozen" && !state.settled) this.#timer.set(0, () => this.#settled(false));
+    this.#world.clock.after(0, () => {
+      if (exit !== null) this.#awaitRest(exit);
+      // It has ended since.
+      else if (this.#exit !== null) return;
+      else if (this.#state.name === "stopping" && this.#state.killed) this.#reach.kill();
+      else if (!wasReady) this.#readiness.started(() => this.#becameReady());
+    });
+  }
+
   /** The process has ended and was reaped. */
   ended(exit: ChildExit): void {
     const { emit, clock } = this.#world;
@@ -180,6 +246,12 @@ export class Handler {
       system_ms: exit.systemMicroseconds / 1000,
       max_rss_kb: peakOf(exit),
     });
+    this.#awaitRest(exit);
+  }
+
+  /** What `kill_mode` includes goes with it. */
+  #awaitRest(exit: ChildExit): void {
+    this.#exit = exit;
     let gone = false;
     this.#reach.ended(this.#state.name === "stopping", () => {
       gone = true;
@@ -191,7 +263,7 @@ export class Handler {
 
   #becameReady(): void {
     this.#wasReady = true;
-    if (this.#state.name === "starting") this.#timer?.cancel();
+    if (this.#state.name === "starting") this.#timer.cancel();
     this.#dispatch({ type: "ready" });
     if (this.#service.watchdog !== null) this.#watch();
     if (this.#service.ready !== "spawn" && this.#state.name === "ready") {
@@ -204,11 +276,13 @@ export class Handler {
   /** The worker must say WATCHDOG=1 again within this time. */
   #watch(): void {
     const { watchdog } = this.#service;
-    this.#watchdog?.cancel();
+    this.#watchdog.cancel();
     if (watchdog === null || this.#state.name === "stopping" || this.#state.name === "frozen") return;
-    this.#watchdog = this.#world.clock.after(watchdog, () =>
-      this.#bark("it has not said WATCHDOG=1 in time"),
-    );
+    this.#watchdog.set(watchdog, () => this.#hang());
+  }
+
+  #hang(): void {
+    this.#bark("it has not said WATCHDOG=1 in time");
   }
 
   /** A worker that hangs would not heed a polite signal either; SIGABRT leaves a core where cores are wanted. */
@@ -219,14 +293,14 @@ export class Handler {
   /** EXTEND_TIMEOUT_USEC: whichever timeout runs now, start's or stop's, begins anew with this length. */
   #extend(delayMs: number): void {
     if (this.#state.name === "starting") {
-      this.#arm(delayMs, () => this.stop("it was not ready within the time that it asked for"));
+      this.#timer.set(delayMs, () => this.stop("it was not ready within the time that it asked for"));
     } else if (this.#state.name === "stopping" && !this.#state.killed) {
-      this.#arm(delayMs, () => this.#dispatch({ type: "timeout" }));
+      this.#timer.set(delayMs, () => this.#dispatch({ type: "timeout" }));
     }
   }
 
   #gone(exit: ChildExit): void {
-    for (const timer of [this.#timer, this.#lifetime, this.#watchdog]) timer?.cancel();
+    for (const alarm of [this.#timer, this.#lifetime, this.#watchdog]) alarm.cancel();
     this.#readiness.close();
     this.#events.gone(this, exit);
   }
@@ -258,13 +332,13 @@ export class Handler {
   }
 
   #freeze(): void {
-    this.#watchdog?.cancel();
-    this.#arm(freezeTimeoutMs, () => this.#settled(false));
+    this.#watchdog.cancel();
+    this.#timer.set(freezeTimeoutMs, () => this.#settled(false));
     this.#reach.freeze((frozen) => this.#settled(frozen));
   }
 
   #settled(frozen: boolean): void {
-    this.#timer?.cancel();
+    this.#timer.cancel();
     const onSettled = this.#onSettled;
     this.#onSettled = null;
     this.#dispatch({ type: "settled", frozen });
@@ -272,7 +346,7 @@ export class Handler {
   }
 
   #thaw(since: number | null): void {
-    this.#timer?.cancel();
+    this.#timer.cancel();
     this.#onSettled = null;
     this.#reach.thaw();
     // The time in which it could not say WATCHDOG=1 does not count.
@@ -287,14 +361,8 @@ export class Handler {
     this.#onSettled = null;
     this.#world.emit({ event: "handler.stopping", service: name, pid: this.pid, reason, signal });
     this.#reach.stop(signalNumber(signal) ?? constants.signals.SIGTERM);
-    if (stopTimeout === null) this.#timer?.cancel();
-    else this.#arm(stopTimeout, () => this.#dispatch({ type: "timeout" }));
-  }
-
-  /** One timer at a time: that of the start, of a freeze, of the stop. */
-  #arm(delayMs: number, callback: () => void): void {
-    this.#timer?.cancel();
-    this.#timer = this.#world.clock.after(delayMs, callback);
+    if (stopTimeout === null) this.#timer.cancel();
+    else this.#timer.set(stopTimeout, () => this.#dispatch({ type: "timeout" }));
   }
 }
 

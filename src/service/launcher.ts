@@ -4,19 +4,22 @@
  */
 import type { ServiceConfig } from "../config/config.ts";
 import type { LaunchRequest, Opening, Start } from "../handoff/handoff.ts";
+import { restoreConnection } from "../handoff/saved.ts";
 import { cleanText } from "../log/clean.ts";
+import type { Carry, Saved } from "../native/carry.ts";
 import { type Fd, isSystemError, type PreparedPlan, type SocketAddress } from "../native/sys.ts";
+import type { OnEnd } from "../net/ends.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import { type Facts, lookUp, type MachineProblem } from "../process/machine.ts";
 import { planHandler } from "../process/plan.ts";
 import type { ProbeTarget } from "../process/probe.ts";
 import type { HandlerStart, Started } from "../process/processes.ts";
-import { type Readiness, watchReadiness } from "../process/readiness.ts";
+import { type Readiness, resumeReadiness, watchReadiness } from "../process/readiness.ts";
 import { ensureRuntimeDirectories, removeRuntimeDirectories } from "../process/runtime-directory.ts";
-import { openStderr, StderrPipe, type StderrTarget } from "../process/stderr.ts";
+import { openStderr, type SavedStderrPipe, StderrPipe, type StderrTarget } from "../process/stderr.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import { Handler, type HandlerEvents } from "./handler.ts";
+import { Handler, type HandlerEvents, type SavedHandler } from "./handler.ts";
 import type { World } from "./world.ts";
 
 interface Prepared {
@@ -39,7 +42,8 @@ export class Launcher {
   readonly #world: World;
   readonly #service: ServiceConfig;
   readonly #listeners: () => readonly BoundListener[];
-  readonly #pipes: Set<StderrPipe>;
+  /** With the pid of the handler that each was made for. */
+  readonly #pipes: Map<StderrPipe, number>;
   #prepared: Prepared | null = null;
   readonly #madeDirectories: string[];
 
@@ -56,7 +60,7 @@ export class Launcher {
     this.#world = world;
     this.#service = service;
     this.#listeners = listeners;
-    this.#pipes = previous === null ? new Set() : previous.#pipes;
+    this.#pipes = previous === null ? new Map() : previous.#pipes;
     this.#madeDirectories = previous === null ? [] : previous.#madeDirectories;
   }
 
@@ -178,7 +182,7 @@ export class Launcher {
 
   /** Takes what stands in the pipes now and closes them, whoever may still hold their other ends. */
   finish(): void {
-    for (const pipe of this.#pipes) pipe.finish();
+    for (const pipe of this.#pipes.keys()) pipe.finish();
     this.#pipes.clear();
   }
 
@@ -201,17 +205,24 @@ export class Launcher {
     started: Result<Started, SpawnFailure>,
     onLine: (line: string) => void,
   ): void {
-    const { sys, clock, emit } = this.#world;
+    const { sys, clock } = this.#world;
     sys.close(writer);
     if (!started.ok) {
       sys.close(reader);
       return;
     }
     const { pid } = started.value;
-    const pipe = new StderrPipe(
-      sys,
-      clock,
-      reader,
+    this.#readLines(pid, onLine, (onText, onEnd) => new StderrPipe(sys, clock, reader, onText, onEnd));
+  }
+
+  /** Logs what comes through a pipe. */
+  #readLines(
+    pid: number,
+    onLine: (line: string) => void,
+    open: (onText: (line: string, dropped: number) => void, onEnd: () => void) => StderrPipe,
+  ): void {
+    const { emit } = this.#world;
+    const pipe = open(
       (line, dropped) => {
         const text = cleanText(line, line.length);
         if (dropped === 0) onLine(text);
@@ -225,8 +236,54 @@ export class Launcher {
       },
       () => this.#pipes.delete(pipe),
     );
-    this.#pipes.add(pipe);
+    this.#pipes.set(pipe, pid);
   }
+
+  // -- in place of another process (an upgrade) ----------------------------------------------------------------------
+
+  /** What is the service's, whichever of its generations has made it. */
+  save(carry: Carry): SavedLauncher {
+    return {
+      madeDirectories: [...this.#madeDirectories],
+      pipes: [...this.#pipes].map(([pipe, pid]) => ({ pid, pipe: pipe.save(carry) })),
+    };
+  }
+
+  /** @param handlerOf the handler of that pid, if it is still there */
+  restore(
+    { madeDirectories, pipes }: SavedLauncher,
+    claim: Carry,
+    handlerOf: (pid: number) => Handler | undefined,
+  ): void {
+    const { sys, clock } = this.#world;
+    this.#madeDirectories.push(...madeDirectories);
+    for (const { pid, pipe } of pipes) {
+      this.#readLines(
+        pid,
+        (line) => handlerOf(pid)?.wrote(line),
+        (onText, onEnd) => new StderrPipe(sys, clock, claim(pipe.fd), onText, onEnd, pipe),
+      );
+    }
+  }
+
+  /** A handler that another process has started. */
+  adopt(saved: SavedHandler, claim: Carry, events: HandlerEvents): Handler {
+    const { sys, clock, ends, processes } = this.#world;
+    const target = probeTarget(this.#service, this.#listeners());
+    const world = { sys, clock, target, upstream: this.#service.upstream };
+    const readiness = resumeReadiness(this.#service.ready, world, saved.readiness, claim);
+    const started = processes.adopt(this.#service, saved.process, claim, (exit) => handler.ended(exit));
+    const host = { resumeEnd: (end: Saved, onEnd: OnEnd) => ends.resume(end, onEnd) };
+    const connection = saved.connection === null ? null : restoreConnection(saved.connection, host, () => {});
+    const handler: Handler = new Handler(this.#world, this.#service, started, connection, readiness, events);
+    handler.resume(saved);
+    return handler;
+  }
+}
+
+export interface SavedLauncher {
+  madeDirectories: string[];
+  pipes: { pid: number; pipe: SavedStderrPipe }[];
 }
 
 function stderrOf(target: StderrTarget, pipe: [Fd, Fd] | null): Fd | "connection" {

@@ -3,12 +3,13 @@
  * serves), watches or leaves alone, closes. The only owner of their descriptors.
  */
 import type { ListenerConfig } from "../config/config.ts";
+import type { Carry } from "../native/carry.ts";
 import type { Fd, Watch } from "../native/sys.ts";
 import { DISCONNECT, READABLE } from "../native/sys.ts";
 import { formatEndpoint } from "../net/address.ts";
 import { adjustListener } from "../net/adjust.ts";
-import type { InheritedSocket } from "../net/adopt.ts";
-import { type BoundListener, closeListener, openListener } from "../net/listen.ts";
+import { asInherited, type InheritedSocket } from "../net/adopt.ts";
+import { type BoundListener, carryListener, closeListener, openListener } from "../net/listen.ts";
 import { addTwin, dropForTwin, swapTwins } from "../net/twin.ts";
 import type { Timer } from "../util/clock.ts";
 import { retryWaitMs } from "./limits.ts";
@@ -63,6 +64,17 @@ interface Slot {
   misfit: { address: string; reason: string } | null;
 }
 
+/** One entry of `listen` at one moment. */
+export interface SavedSlot {
+  /** Each with its descriptors. */
+  bound: BoundListener[];
+  /** Of port 0. */
+  pinnedPort: number | null;
+  failures: number;
+  missing: MissingListener | null;
+  misfit: { address: string; reason: string } | null;
+}
+
 export class Listeners {
   readonly #world: World;
   readonly #events: ListenerEvents;
@@ -93,10 +105,41 @@ export class Listeners {
     return this.#slots.flatMap((slot) => slot.missing ?? []);
   }
 
-  /** Resolves when every listener has been tried once. */
+  /** In the order in which they are declared. */
+  save(carry: Carry): SavedSlot[] {
+    return this.#slots.map(({ sockets, pinned, failures, missing, misfit }) => ({
+      bound: sockets.map(({ listener }) => carryListener(listener, carry)),
+      pinnedPort: pinned === null ? null : portOf(pinned),
+      failures,
+      missing,
+      misfit,
+    }));
+  }
+
+  /** What was about to be bound is left to `open`. Nobody is told of anything. */
+  restore(saved: readonly SavedSlot[], claim: Carry): void {
+    this.#slots.forEach((slot, index) => {
+      const was = saved[index];
+      if (was === undefined) return;
+      slot.failures = was.failures;
+      slot.misfit = was.misfit;
+      slot.pinned = was.pinnedPort === null ? null : withPort(slot.declared, was.pinnedPort);
+      for (const bound of was.bound) {
+        const socket = { listener: carryListener(bound, claim), watches: new Map<Fd, Watch>() };
+        slot.sockets.push(socket);
+        this.#observe(socket);
+      }
+      if (was.missing !== null) this.#retryAt(slot, was.missing, this.#generation);
+    });
+  }
+
+  /** Binds those that are neither bound nor waiting to be. Resolves when each has been tried once. */
   async open(): Promise<void> {
     const generation = this.#generation;
-    await Promise.all(this.#slots.map((slot) => this.#bind(slot, generation)));
+    const left = this.#slots.filter(
+      ({ sockets, missing, isBinding }) => sockets.length === 0 && missing === null && !isBinding,
+    );
+    await Promise.all(left.map((slot) => this.#bind(slot, generation)));
   }
 
   /**
@@ -177,14 +220,7 @@ export class Listeners {
     return slot.sockets.splice(0).map(({ listener, watches }) => {
       this.#events.closing(listener);
       for (const watch of watches.values()) watch.close();
-      const { fd, kind, address, settings } = listener;
-      return {
-        fd,
-        name: null,
-        kind,
-        address,
-        v6only: address.family === "inet6" && settings?.shape.dual !== true,
-      };
+      return asInherited(listener);
     });
   }
 
@@ -312,12 +348,18 @@ export class Listeners {
     slot.failures += 1;
     const waitMs = inMs ?? retryWaitMs(slot.failures);
     const again = slot.missing?.reason === reason;
-    slot.missing = { address, reason, retryAt: this.#world.clock.now() + waitMs, waitMs };
-    slot.timer = this.#world.clock.after(waitMs, () => {
+    const missing = { address, reason, retryAt: this.#world.clock.now() + waitMs, waitMs };
+    this.#retryAt(slot, missing, generation);
+    this.#events.missing(missing, again);
+  }
+
+  #retryAt(slot: Slot, missing: MissingListener, generation: number): void {
+    const { clock } = this.#world;
+    slot.missing = missing;
+    slot.timer = clock.after(Math.max(0, missing.retryAt - clock.now()), () => {
       slot.timer = null;
       void this.#bind(slot, generation);
     });
-    this.#events.missing(slot.missing, again);
   }
 
   #release(slot: Slot): void {
@@ -370,5 +412,18 @@ function pin(declared: ListenerConfig, bound: BoundListener | undefined): Listen
   const { endpoint } = declared;
   if (bound === undefined || bound.address.family === "unix") return null;
   if ((endpoint.kind !== "tcp" && endpoint.kind !== "udp") || endpoint.port !== 0) return null;
-  return { ...declared, endpoint: { ...endpoint, port: bound.address.port } };
+  return withPort(declared, bound.address.port);
+}
+
+function withPort(declared: ListenerConfig, port: number): ListenerConfig {
+  const { endpoint } = declared;
+  return endpoint.kind === "tcp" || endpoint.kind === "udp"
+    ? { ...declared, endpoint: { ...endpoint, port } }
+    : declared;
+}
+
+function portOf({ endpoint }: ListenerConfig): number | null {
+  return (endpoint.kind === "tcp" || endpoint.kind === "udp") && typeof endpoint.port === "number"
+    ? endpoint.port
+    : null;
 }

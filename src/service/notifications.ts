@@ -2,8 +2,10 @@
  * Whose notification it is: the kernel says which process has sent it, /proc whose descendant that is. Only the
  * worker's own processes speak for it.
  */
+
+import type { Carry } from "../native/carry.ts";
 import type { Sys } from "../native/sys.ts";
-import { type Notification, NotifySocket } from "../process/notify.ts";
+import { type Notification, NotifySocket, type SavedNotifySocket } from "../process/notify.ts";
 import { readProcess } from "../process/proc.ts";
 
 export interface Notified {
@@ -34,6 +36,18 @@ export class Notifications {
 
   remove(pid: number): void {
     this.#workers.delete(pid);
+  }
+
+  /** `null`: no worker has needed it yet. */
+  save(carry: Carry): SavedNotifySocket | null {
+    return this.#socket?.save(carry) ?? null;
+  }
+
+  /** What has come since another process has saved it is read then. */
+  restore(saved: SavedNotifySocket | null, claim: Carry): void {
+    if (saved === null) return;
+    const received = (pid: number, notification: Notification) => this.#received(pid, notification);
+    this.#socket = new NotifySocket(this.#sys, received, { state: saved, claim });
   }
 
   close(): void {

@@ -6,24 +6,28 @@
 import { type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
 import { listenerMisfit } from "../config/misfit.ts";
+import { type SavedService, saveService } from "../config/saved.ts";
 import { closeDoors } from "../handoff/departure.ts";
 import { type Connection, endedTooSoon, type HandlerRef } from "../handoff/handoff.ts";
+import type { Carry } from "../native/carry.ts";
 import type { ChildExit } from "../native/sys.ts";
 import type { BoundListener } from "../net/listen.ts";
 import type { TcpSample } from "../net/sample.ts";
 import { lacksTwin } from "../net/twin.ts";
-import type { Timer } from "../util/clock.ts";
 import { observe } from "../util/histogram.ts";
 import { signalName } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
-import { Connections } from "./connections.ts";
-import { type Counters, newCounters } from "./counters.ts";
-import type { Generation, GenerationOwner } from "./generation.ts";
+import { Alarm } from "./alarm.ts";
+import { Connections, type SavedConnections } from "./connections.ts";
+import { type Counters, newCounters, restoreCounters, type SavedCounters, saveCounters } from "./counters.ts";
+import type { Generation, GenerationOwner, SavedGeneration } from "./generation.ts";
 import { type Applied, Generations } from "./generations.ts";
 import type { Handler } from "./handler.ts";
+import type { SavedLauncher } from "./launcher.ts";
 import { retryWaitMs } from "./limits.ts";
-import { Listeners, type MissingListener } from "./listeners.ts";
-import { isWatching, type ServiceEvent, type ServiceState, step } from "./state.ts";
+import { Listeners, type MissingListener, type SavedSlot } from "./listeners.ts";
+import { Machine } from "./machine.ts";
+import { isWatching, type ServiceEffect, type ServiceEvent, type ServiceState } from "./state.ts";
 import { Traces } from "./traces.ts";
 import type { World } from "./world.ts";
 
@@ -32,6 +36,27 @@ const twinless = {
   bound: "as where a file system cannot exchange two names",
   kept: "and gets one when the service is started anew",
 } as const;
+
+/** A service at one moment. */
+export interface SavedServiceState {
+  state: ServiceState;
+  draining: boolean;
+  unfit: number;
+  counters: SavedCounters;
+  connections: SavedConnections;
+  listeners: SavedSlot[];
+  launcher: SavedLauncher;
+  /** The present one first; `null`: by the configuration that the daemon has of it. */
+  generations: { config: SavedService | null; saved: SavedGeneration }[];
+}
+
+/** `null` if there is none: then it need not be told. */
+function difference(config: ServiceConfig, inForce: ServiceConfig | undefined): SavedService | null {
+  if (config === inForce) return null;
+  const saved = saveService(config);
+  const isSame = inForce !== undefined && JSON.stringify(saved) === JSON.stringify(saveService(inForce));
+  return isSame ? null : saved;
+}
 
 const keptWorkers: Applied = { workers: "kept", failure: null, ended: 0 };
 
@@ -43,16 +68,19 @@ export class Service {
   readonly #world: World;
   readonly traces: Traces;
   readonly #generations: Generations;
-  #state: ServiceState = { name: "stopped" };
-  /** Ends `limited`, `failed` and `paused` at their `until`. */
-  #timer: Timer | null = null;
+  readonly #machine: Machine;
+  /** Until what was lacking is looked for again. */
+  readonly #again: Alarm;
   /** Times in a row that the machine lacked something. */
   #unfit = 0;
   #opening: Promise<void> = Promise.resolve();
   #whenEmpty: (() => void)[] = [];
+  #draining = false;
 
   constructor(world: World, config: ServiceConfig) {
     this.#world = world;
+    this.#machine = this.#newMachine();
+    this.#again = new Alarm(world.clock);
     this.traces = new Traces(world);
     this.connections = new Connections(world, config, this.counters);
     this.listeners = new Listeners(world, config.listeners, () => this.#hasTwins, {
@@ -131,12 +159,12 @@ export class Service {
   }
 
   get state(): ServiceState {
-    return this.#state;
+    return this.#machine.state;
   }
 
   /** Resolves when every listener has been tried once. */
   async start(): Promise<void> {
-    if (this.#state.name !== "stopped") return;
+    if (this.state.name !== "stopped") return;
     this.#dispatch({ type: "start" });
     await this.#opening;
   }
@@ -149,11 +177,17 @@ export class Service {
 
   /** The same, but whoever is in may finish first. */
   async drain(): Promise<void> {
+    this.#draining = true;
+    await this.#drain();
+    this.#draining = false;
+  }
+
+  async #drain(): Promise<void> {
     if (this.#current.handoff.accepts) {
       this.#dispatch({ type: "drain" });
       await this.connections.whenNone();
       // Somebody may have started it again meanwhile, or has lost patience.
-      if (this.#state.name !== "stopped") return;
+      if (this.state.name !== "stopped") return;
       this.#current.launcher.close();
       this.#stopHandlers("the service is stopped");
     } else await this.#drainAcceptors();
@@ -186,7 +220,7 @@ export class Service {
    */
   async apply(config: ServiceConfig, replaces: boolean): Promise<Applied> {
     const single = this.#hasTwins ? [] : this.listeners.bound;
-    const isStopped = this.#state.name === "stopped";
+    const isStopped = this.state.name === "stopped";
     const applied = replaces ? await this.#generations.succeed(config, isStopped) : keptWorkers;
     if (applied.failure !== null) return applied;
     this.#current.config = config;
@@ -204,9 +238,9 @@ export class Service {
   #tryAgain(): void {
     const handlers = this.handlers.size;
     if (this.#unfit > 0) void this.#open();
-    else if (this.#state.name === "failed" && this.#state.cause === "starts")
+    else if (this.state.name === "failed" && this.state.cause === "starts")
       this.#dispatch({ type: "due", handlers });
-    else if (this.#state.name === "limited") this.#makeRoom();
+    else if (this.state.name === "limited") this.#makeRoom();
     this.#checkLimit();
   }
 
@@ -221,6 +255,57 @@ export class Service {
     );
   }
 
+  // -- in place of another process (an upgrade) ----------------------------------------------------------------------
+
+  /** @param inForce its configuration as the daemon has it */
+  save(carry: Carry, inForce: ServiceConfig | undefined): SavedServiceState {
+    return {
+      state: this.state,
+      draining: this.#draining,
+      unfit: this.#unfit,
+      counters: saveCounters(this.counters),
+      connections: this.connections.save(),
+      listeners: this.listeners.save(carry),
+      launcher: this.#current.launcher.save(carry),
+      generations: this.#generations
+        .save(carry)
+        .map(({ config, saved }) => ({ config: difference(config, inForce), saved })),
+    };
+  }
+
+  /**
+   * Takes up what another process has saved, instead of `start`. Nothing is read, written or accepted by it; `goOn` is
+   * to be called when all services are restored.
+   */
+  restore(saved: SavedServiceState, claim: Carry, configOf: (saved: SavedService) => ServiceConfig): void {
+    restoreCounters(this.counters, saved.counters);
+    this.connections.restore(saved.connections);
+    this.#unfit = saved.unfit;
+    this.listeners.restore(saved.listeners, claim);
+    this.#current.launcher.restore(saved.launcher, claim, (pid) => this.handlers.get(pid));
+    const generations = saved.generations.map(({ config, saved }) => ({
+      config: config === null ? this.config : configOf(config),
+      saved,
+    }));
+    for (const handler of this.#generations.restore(generations, claim)) {
+      this.handlers.set(handler.pid, handler);
+      if (handler.connection === null) this.#world.notifications.add(handler.pid, handler);
+    }
+    this.#machine.restore(saved.state);
+    this.#draining = saved.draining;
+  }
+
+  /** Resolves when what was about to be bound has been tried. */
+  async goOn(): Promise<void> {
+    if (this.state.name === "stopped") {
+      if (!this.#isEmpty()) void this.drain();
+      return;
+    }
+    if (this.#draining) void this.drain();
+    this.#lookOn();
+    if (this.#prepare()) await this.listeners.open();
+  }
+
   /** The end of the daemon, after `stop`: what leftovers of handlers may still write to stderr is not read any more. */
   close(): void {
     this.#current.launcher.finish();
@@ -233,32 +318,48 @@ export class Service {
 
   // -- the machine --------------------------------------------------------------------------------------------------
 
+  #newMachine(): Machine {
+    const name = () => this.config.name;
+    return new Machine(this.#world, {
+      get name() {
+        return name();
+      },
+      handlers: () => this.handlers.size,
+      carryOut: (effect) => this.#carryOut(effect),
+      due: () => this.#due(),
+      settled: () => this.#lookOn(),
+      isOldNews: (state) =>
+        state.name === "limited" && state.reason === "descriptors" && this.#current.starts.isShortAgain,
+    });
+  }
+
   #dispatch(event: ServiceEvent): void {
-    const before = this.#state;
-    const { state, effects } = step(before, event);
-    this.#state = state;
-    if (state !== before) this.#entered(before, event);
-    for (const effect of effects) {
-      switch (effect.do) {
-        case "open":
-          this.#opening = this.#open();
-          break;
-        case "close":
-          this.listeners.close();
-          break;
-        case "release":
-          this.#current.launcher.close();
-          break;
-        case "stop handlers":
-          this.#stopHandlers("the service is stopped");
-          break;
-        case "stop acceptors":
-          if (!this.#current.handoff.accepts) this.#stopHandlers("the service is paused");
-          break;
-        default:
-          unreachable(effect);
-      }
+    this.#machine.dispatch(event);
+  }
+
+  #carryOut(effect: ServiceEffect): void {
+    switch (effect.do) {
+      case "open":
+        this.#opening = this.#open();
+        break;
+      case "close":
+        this.listeners.close();
+        break;
+      case "release":
+        this.#current.launcher.close();
+        break;
+      case "stop handlers":
+        this.#stopHandlers("the service is stopped");
+        break;
+      case "stop acceptors":
+        if (!this.#current.handoff.accepts) this.#stopHandlers("the service is paused");
+        break;
+      default:
+        unreachable(effect);
     }
+  }
+
+  #lookOn(): void {
     const watching = this.#isWatching();
     this.listeners.watch(watching);
     if (watching) this.#current.handoff.resume();
@@ -266,37 +367,7 @@ export class Service {
 
   /** Only who accepts can refuse: for a handler that does it by itself, clients always wait. */
   #isWatching(): boolean {
-    return isWatching(this.#state, this.#current.handoff.accepts ? this.config.onLimit : "queue");
-  }
-
-  #entered(before: ServiceState, event: ServiceEvent): void {
-    const state = this.#state;
-    this.#timer?.cancel();
-    this.#timer = null;
-    const until = "until" in state ? state.until : null;
-    const inMs = until === null ? null : Math.max(0, until - this.#world.clock.now());
-    // A service that is unbound is tried again by its listeners, one by one, and by `#open`.
-    if (inMs !== null && !(state.name === "failed" && state.cause === "unbound")) {
-      this.#timer = this.#world.clock.after(inMs, () => this.#due());
-    }
-    if (state.name === "limited" && state.reason === "total") {
-      this.#world.total.wait(() =>
-        this.#dispatch({ type: "room", reason: "total", handlers: this.handlers.size }),
-      );
-    }
-    // What is only on its way (not bound yet), or goes on as before, is not news.
-    if (event.type === "start" || (state.name === before.name && state.name !== "failed")) return;
-    if (state.name === "limited" && state.reason === "descriptors" && this.#current.starts.isShortAgain)
-      return;
-    const reason = "reason" in state ? { reason: state.reason } : {};
-    const untilMs = inMs === null ? {} : { until_ms: Math.round(inMs) };
-    this.#world.emit({
-      event: "service.state",
-      service: this.config.name,
-      state: state.name,
-      ...reason,
-      ...untilMs,
-    });
+    return isWatching(this.state, this.#current.handoff.accepts ? this.config.onLimit : "queue");
   }
 
   /** `until` has come. */
@@ -308,12 +379,20 @@ export class Service {
   // -- listeners ----------------------------------------------------------------------------------------------------
 
   async #open(): Promise<void> {
+    this.#again.cancel();
+    if (!this.#prepare()) return;
+    // After an upgrade they may be bound all along.
+    if (this.listeners.bound.length > 0) this.#dispatch({ type: "bound", handlers: this.handlers.size });
+    await this.listeners.open();
+  }
+
+  /** Looks up what its handlers need. What this machine lacks is looked for again later. */
+  #prepare(): boolean {
     const prepared = this.#current.launcher.prepare();
     if (prepared.ok) {
       if (this.#unfit > 0) this.#world.emit({ event: "service.recovered", service: this.config.name });
       this.#unfit = 0;
-      await this.listeners.open();
-      return;
+      return true;
     }
     this.#unfit += 1;
     const retryMs = retryWaitMs(this.#unfit);
@@ -322,9 +401,10 @@ export class Service {
       this.#world.emit({ event: "service.failed", service: this.config.name, reason, retry_ms: retryMs });
     }
     this.#dispatch({ type: "lost", reason, until: this.#world.clock.now() + retryMs });
-    this.#timer = this.#world.clock.after(retryMs, () => {
-      if (this.#state.name === "failed") void this.#open();
+    this.#again.set(retryMs, () => {
+      if (this.state.name === "failed") void this.#open();
     });
+    return false;
   }
 
   #bound(listener: BoundListener, recovered: boolean): void {
@@ -375,10 +455,10 @@ export class Service {
       counters,
       mayGoOn: (generation) => generation === this.#current && this.#isWatching(),
       mayStart: (generation) => {
-        const { name } = this.#state;
+        const { name } = this.state;
         return name !== "stopped" && name !== "failed" && !this.#generations.isLeaving(generation);
       },
-      isStopped: () => this.#state.name === "stopped",
+      isStopped: () => this.state.name === "stopped",
       released: (then) => this.#released(then),
       load: (pending) => this.#load(pending),
       started: (_generation, handler) => this.#started(handler),
@@ -438,7 +518,7 @@ export class Service {
   }
 
   #isShort(): boolean {
-    return this.#state.name === "limited" && this.#state.reason === "descriptors";
+    return this.state.name === "limited" && this.state.reason === "descriptors";
   }
 
   #gone(handler: Handler, exit: ChildExit): void {
@@ -460,7 +540,7 @@ export class Service {
 
   /** A connection that was one of a worker's many. */
   #connectionGone(): void {
-    if (this.#state.name === "limited") this.#makeRoom();
+    if (this.state.name === "limited") this.#makeRoom();
     this.#checkEmpty();
   }
 
@@ -489,7 +569,7 @@ export class Service {
       maxInstances: this.config.maxInstances,
       total: total.count + pending,
       maxTotal: total.max,
-      failing: this.#state.name === "failed",
+      failing: this.state.name === "failed",
     };
   }
 

@@ -3,11 +3,12 @@
  * failing, or a machine that has nothing left, are waited upon (`limits.ts` says how long).
  */
 import type { HandlerRef, LaunchRequest } from "../handoff/handoff.ts";
+import type { Carry } from "../native/carry.ts";
 import { isShortage } from "../net/accept.ts";
 import type { SpawnFailure } from "../process/child.ts";
 import { err, type Result } from "../util/result.ts";
 import type { Counters } from "./counters.ts";
-import type { Handler, HandlerEvents } from "./handler.ts";
+import type { Handler, HandlerEvents, SavedHandler } from "./handler.ts";
 import type { Launcher } from "./launcher.ts";
 import {
   calmAfterShortageMs,
@@ -25,6 +26,15 @@ export interface StartsEvents extends HandlerEvents {
   backOff(reason: string, until: number): void;
   /** Nothing is to be accepted before `until`. */
   short(until: number): void;
+}
+
+/** What counts of earlier starts. */
+export interface SavedStarts {
+  history: StartHistory;
+  lastFailure: string | null;
+  shortages: number;
+  /** `null`: never. */
+  shortAt: number | null;
 }
 
 export class Starts {
@@ -51,6 +61,27 @@ export class Starts {
     this.#launcher = launcher;
     this.#counters = counters;
     this.#events = events;
+  }
+
+  save(): SavedStarts {
+    return {
+      history: this.#history,
+      lastFailure: this.#lastFailure,
+      shortages: this.#shortages,
+      shortAt: this.#shortages === 0 ? null : this.#shortAt,
+    };
+  }
+
+  restore({ history, lastFailure, shortages, shortAt }: SavedStarts): void {
+    this.#history = history;
+    this.#lastFailure = lastFailure;
+    this.#shortages = shortages;
+    if (shortAt !== null) this.#shortAt = shortAt;
+  }
+
+  /** One that another process has started; it is the caller's to make it known. */
+  adopt(saved: SavedHandler, claim: Carry): Handler {
+    return this.#launcher.adopt(saved, claim, this.#events);
   }
 
   /** Starts all at once. @returns in the order of `requests`, each on its own */
