@@ -1,7 +1,7 @@
 /** Values of the schema back into what a file would say: for `show`, and for the control socket. */
 import { z } from "zod";
 import { formatEndpoint } from "../net/address.ts";
-import type { Config, ListenerConfig, ServiceConfig } from "./config.ts";
+import type { Config, DaemonConfig, ListenerConfig, ServiceConfig } from "./config.ts";
 import { optionMisfit } from "./listeners.ts";
 import { isTable } from "./located.ts";
 import { keyMisfit } from "./misfit.ts";
@@ -15,9 +15,13 @@ export type TomlTable = { [key: string]: Toml };
 export function encodeConfig(config: Config): TomlTable {
   const services = [...config.services.values()].map((service) => [service.name, encodeService(service)]);
   return {
-    daemon: encodeTable(daemonTable, config.daemon, () => true),
+    daemon: encodeDaemon(config.daemon),
     services: Object.fromEntries(services) as TomlTable,
   };
+}
+
+export function encodeDaemon(daemon: DaemonConfig): TomlTable {
+  return encodeTable(daemonTable, daemon, () => true);
 }
 
 /** Every key that has a meaning for the service. */

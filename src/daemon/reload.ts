@@ -1,6 +1,7 @@
 /** What a new configuration changes: pure, service by service, by name. */
 import type { Config, DaemonConfig, ServiceConfig } from "../config/config.ts";
-import { encodeConfig, encodeService } from "../config/encode.ts";
+import { encodeDaemon, encodeService, type TomlTable } from "../config/encode.ts";
+import { isSameService } from "../config/same.ts";
 import { daemonTable } from "../config/schema/index.ts";
 import { rowsOf } from "../config/schema/key.ts";
 import type { Applied } from "../service/generations.ts";
@@ -60,11 +61,11 @@ export function planReload(before: Config, after: Config): ReloadPlan {
     removed: [...before.services.keys()].filter((name) => !after.services.has(name)),
     changed: [],
     unchanged: 0,
-    daemon: differing(encodeConfig(before).daemon, encodeConfig(after).daemon),
+    daemon: differing(encodeDaemon(before.daemon), encodeDaemon(after.daemon)),
   };
   for (const [name, config] of after.services) {
     const old = before.services.get(name);
-    const keys = old === undefined ? [] : differing(encodeService(old), encodeService(config));
+    const keys = old === undefined ? [] : differingKeys(old, config);
     if (old === undefined) plan.added.push(config);
     else if (keys.length === 0) plan.unchanged += 1;
     else plan.changed.push({ config, keys, replaces: !keys.every((key) => isRule(key, config)) });
@@ -114,8 +115,12 @@ function isRule(key: string, { handoff }: ServiceConfig): boolean {
   return rules.has(key) && !(key === "listen" && (handoff === "listen" || handoff === "wait"));
 }
 
-function differing(before: unknown, after: unknown): string[] {
-  const [one, other] = [before as Record<string, unknown>, after as Record<string, unknown>];
+/** A value may differ that has no meaning for the service, or that is written in the same way. */
+function differingKeys(before: ServiceConfig, after: ServiceConfig): string[] {
+  return isSameService(before, after) ? [] : differing(encodeService(before), encodeService(after));
+}
+
+function differing(one: TomlTable, other: TomlTable): string[] {
   const keys = new Set([...Object.keys(one), ...Object.keys(other)]);
   return [...keys].filter((key) => JSON.stringify(one[key]) !== JSON.stringify(other[key]));
 }

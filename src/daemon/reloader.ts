@@ -111,14 +111,21 @@ export class Reloader {
     const unfollowed = await follow(false);
     const changes = await roster.apply(plan);
     unfollowed.push(...(await follow(true)));
-    // A service that could not follow is as it was, and the next reload tries again.
-    const services = new Map(after.services);
-    for (const { service, failure } of changes) {
-      const old = failure === null ? undefined : before.services.get(service);
-      if (old !== undefined) services.set(service, old);
-    }
+    // A service that could not follow is as it was, and the next reload tries again. One that is unchanged goes on with
+    // what it has, and what was read of it now is thrown away: or there would be two of every service from now on.
+    const taken = new Set([
+      ...plan.added.map(({ name }) => name),
+      ...changes.flatMap(({ service, failure }) => (failure === null ? [service] : [])),
+    ]);
+    const inForce = [...after.services].map(
+      ([name, config]) => [name, taken.has(name) ? config : (before.services.get(name) ?? config)] as const,
+    );
     const kept = [...postponed(plan), ...unfollowed.map(({ key }) => key)];
-    this.#config = { ...after, services, daemon: mergeDaemon(before.daemon, after.daemon, kept) };
+    this.#config = {
+      ...after,
+      services: new Map(inForce),
+      daemon: mergeDaemon(before.daemon, after.daemon, kept),
+    };
     if (!isNothing(plan)) this.#generation += 1;
     this.#world.applied(plan.removed);
     return { changes, unfollowed };
