@@ -9,12 +9,13 @@ import { idle } from "./idle/idle.ts";
 import { listen } from "./listen/listen.ts";
 import { pass } from "./pass/pass.ts";
 import { proxy } from "./proxy/proxy.ts";
+import { reload } from "./reload/reload.ts";
 import { formatJson, formatTable } from "./report.ts";
 import { sampling } from "./sampling/sampling.ts";
 import { spawn } from "./spawn/spawn.ts";
 import { stdio } from "./stdio/stdio.ts";
 
-const benchmarks: readonly Benchmark[] = [stdio, listen, pass, proxy, spawn, sampling, control, idle];
+const benchmarks: readonly Benchmark[] = [stdio, listen, pass, proxy, spawn, sampling, control, reload, idle];
 
 const most = { rounds: 1000, seconds: 60 };
 
