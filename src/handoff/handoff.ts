@@ -13,6 +13,7 @@ import type { SpawnFailure } from "../process/child.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Result } from "../util/result.ts";
 import type { Traffic } from "./traffic.ts";
+import type { UdpPeers } from "./udp-peers.ts";
 
 /** One way of handing over, at work for one service. */
 export interface Handoff {
@@ -185,6 +186,9 @@ export interface HandoffHost {
   lend<T>(action: () => T): T;
   /** The listener is of no use any more: it is closed and bound anew. */
   broken(listener: BoundListener, reason: string): void;
+
+  /** The UDP peers of the service, whichever generation serves them. */
+  readonly peers: UdpPeers;
 
   // For the handoffs in which a worker serves many connections that tinetd has accepted.
   /** A connection was let in: counted and logged. */

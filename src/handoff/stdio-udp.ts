@@ -36,14 +36,14 @@ import {
   type SavedWaitingPeer,
   savePeer,
   type WaitingPeer,
-  WaitingPeers,
 } from "./waiting-peers.ts";
 
 /** After so many datagrams in a row the other services get their turn. */
 const datagramsPerTurn = 32;
 
 /** The part of a handoff that is about its UDP listeners. */
-export interface UdpRelay extends Pick<Handoff, "readable" | "readsOn" | "resume" | "closing" | "gone"> {
+export interface UdpRelay
+  extends Pick<Handoff, "readable" | "readsOn" | "resume" | "retire" | "closing" | "gone"> {
   save(carry: Carry): SavedUdpRelay;
   restore(saved: SavedUdpRelay, from: Restored): void;
 }
@@ -51,39 +51,35 @@ export interface UdpRelay extends Pick<Handoff, "readable" | "readsOn" | "resume
 export interface SavedUdpRelay {
   /** They all have a handler, outside of `start`. */
   flows: { pid: number; peer: SavedPeer; state: SavedFlow }[];
-  waiting: SavedWaitingPeer[];
+  /** `null`: it has retired, and they are another's. */
+  waiting: SavedWaitingPeer[] | null;
 }
 
 export function createUdpRelay(host: HandoffHost): UdpRelay {
-  /** Those who take datagrams, by `routeKey`, for each listener that has been read. */
-  const flows = new Map<BoundListener, Map<string, Flow>>();
-  /** By the handler's pid: also flows that have been told the end. */
+  const { peers } = host;
+  const { waiting } = peers;
+  /** Of this generation, by the handler's pid: also flows that have been told the end. */
   const served = new Map<number, Flow>();
-  const waiting = new WaitingPeers();
+  /** Those that have been read. */
+  const read = new Set<BoundListener>();
+  let retired = false;
 
-  const readsOn = (listener: BoundListener) => (flows.get(listener)?.size ?? 0) > 0;
+  /** Room is asked for too: after a reload a limit may have to be found out anew, and nobody is to pay for that. */
+  const mayStart = () => host.mayGoOn() && host.room() > 0;
+  const readsOn = (listener: BoundListener) => peers.hasAny(listener);
 
   function readable(listener: BoundListener): void {
-    const peers = flowsOf(listener);
-    for (let turn = 0; turn < datagramsPerTurn && (host.mayGoOn() || peers.size > 0); turn++) {
+    if (!read.has(listener)) askForDestinations(host.sys, listener);
+    read.add(listener);
+    for (let turn = 0; turn < datagramsPerTurn && (mayStart() || readsOn(listener)); turn++) {
       const datagram = receive(listener);
       if (datagram === null) return;
       const key = routeKey(listener, datagram);
-      const flow = peers.get(key);
+      const flow = peers.find(listener, key);
       const { remote, asked, data } = datagram;
       if (flow === undefined) arrived({ key, listener, route: { remote, asked } }, data);
       else flow.give(data);
     }
-  }
-
-  function flowsOf(listener: BoundListener): Map<string, Flow> {
-    let peers = flows.get(listener);
-    if (peers === undefined) {
-      askForDestinations(host.sys, listener);
-      peers = new Map();
-      flows.set(listener, peers);
-    }
-    return peers;
   }
 
   /** `null`: nothing waits, or what is wrong has been seen to. */
@@ -101,14 +97,14 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
   /** The first datagram of a peer, or a further one of a peer who waits. */
   function arrived(peer: Peer, data: Uint8Array): void {
     const objection = host.admit(0);
-    if (waiting.has(peer.key) || !host.mayGoOn()) {
+    if (waiting.has(peer.key) || !mayStart()) {
       if (!waiting.add(peer, data)) turnAway({ ...peer, datagrams: [data] }, objection ?? "limit");
     } else if (objection !== null) turnAway({ ...peer, datagrams: [data] }, objection);
     else start({ ...peer, datagrams: [data] });
   }
 
   function resume(): void {
-    while (host.mayGoOn()) {
+    while (mayStart()) {
       const peer = waiting.shift();
       if (peer === null) return;
       const objection = host.admit(0);
@@ -125,12 +121,11 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
   }
 
   function start(peer: WaitingPeer): void {
-    const { key, listener, route, datagrams } = peer;
+    const { listener, route, datagrams } = peer;
     const flow = open(peer);
     if (flow === null) return;
-    const peers = flowsOf(listener);
     // Known before the launch: that may reach the limit, and then the listener is watched for the sake of its flows.
-    peers.set(key, flow);
+    peers.add(flow);
     for (const data of datagrams) flow.give(data);
     const incoming: Incoming = {
       fd: flow.handlerEnd,
@@ -170,11 +165,7 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
 
   /** The flow takes no more datagrams; the peer's next one starts another. */
   function forget(flow: Flow): void {
-    const { key, listener } = flow.peer;
-    const peers = flows.get(listener);
-    if (peers?.get(key) !== flow) return;
-    peers.delete(key);
-    if (peers.size === 0) host.rewatch();
+    if (peers.remove(flow)) host.rewatch();
   }
 
   function gone({ pid }: { pid: number }): void {
@@ -184,10 +175,23 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
     forget(flow);
     const datagrams = flow.ended();
     if (datagrams.length > 0) waiting.putBack({ ...flow.peer, datagrams });
+    if (retired) leave();
+  }
+
+  function retire(): void {
+    retired = true;
+    leave();
+  }
+
+  /** Who waits gets a handler of whoever is there now, if that one starts handlers for peers. */
+  function leave(): void {
+    if (peers.isServed()) return;
+    for (let peer = waiting.shift(); peer !== null; peer = waiting.shift()) turnAway(peer, "limit");
   }
 
   function closing(listener: BoundListener): void {
-    flows.delete(listener);
+    peers.clear(listener);
+    read.delete(listener);
     for (const flow of served.values()) {
       if (flow.peer.listener === listener) flow.cut("its listener was closed");
     }
@@ -202,7 +206,7 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
         peer: savePeer(flow.peer, listeners),
         state: flow.save(carry),
       })),
-      waiting: waiting.save(listeners),
+      waiting: retired ? null : waiting.save(listeners),
     };
   }
 
@@ -213,10 +217,11 @@ export function createUdpRelay(host: HandoffHost): UdpRelay {
       if (traffic == null) throw new Error(`handler ${pid} serves a UDP peer, and nobody counts for it`);
       const flow = new Flow(host, restorePeer(peer, listeners), forget, { state, claim, handler, traffic });
       served.set(pid, flow);
-      if (state.stop === null) flowsOf(flow.peer.listener).set(flow.peer.key, flow);
+      if (state.stop === null) peers.add(flow);
     }
-    waiting.restore(saved.waiting, listeners);
+    retired = saved.waiting === null;
+    if (saved.waiting !== null) waiting.restore(saved.waiting, listeners);
   }
 
-  return { readable, readsOn, resume, closing, gone, save, restore };
+  return { readable, readsOn, resume, retire, closing, gone, save, restore };
 }

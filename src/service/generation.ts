@@ -7,6 +7,7 @@ import { admit, type Load } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
 import type { Handoff, HandoffHost } from "../handoff/handoff.ts";
 import { createHandoff } from "../handoff/index.ts";
+import type { UdpPeers } from "../handoff/udp-peers.ts";
 import type { Carry, Saved } from "../native/carry.ts";
 import type { ChildExit } from "../native/sys.ts";
 import { type BoundListener, repairListener } from "../net/listen.ts";
@@ -25,6 +26,7 @@ import type { World } from "./world.ts";
 export interface GenerationOwner {
   readonly listeners: Listeners;
   readonly connections: Connections;
+  readonly peers: UdpPeers;
   readonly traces: Traces;
   readonly counters: Counters;
   /** Whether newcomers may come to this generation now. */
@@ -121,7 +123,7 @@ export class Generation {
   #host(): HandoffHost {
     const { sys, clock, nextConnection, diag, ends } = this.#world;
     const owner = this.#owner;
-    const { connections, listeners, traces } = owner;
+    const { connections, listeners, peers, traces } = owner;
     const config = () => this.config;
     return {
       get config() {
@@ -129,6 +131,7 @@ export class Generation {
       },
       sys,
       clock,
+      peers,
       nextConnection,
       mayGoOn: () => owner.mayGoOn(this),
       mayStart: () => owner.mayStart(this),

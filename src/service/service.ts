@@ -9,6 +9,7 @@ import { listenerMisfit } from "../config/misfit.ts";
 import { type SavedService, saveService } from "../config/saved.ts";
 import { closeDoors } from "../handoff/departure.ts";
 import { type Connection, endedTooSoon, type HandlerRef } from "../handoff/handoff.ts";
+import { UdpPeers } from "../handoff/udp-peers.ts";
 import type { Carry } from "../native/carry.ts";
 import type { ChildExit } from "../native/sys.ts";
 import type { BoundListener } from "../net/listen.ts";
@@ -451,6 +452,7 @@ export class Service {
     return {
       listeners,
       connections,
+      peers: new UdpPeers(() => this.config.handoff === "stdio"),
       traces,
       counters,
       mayGoOn: (generation) => generation === this.#current && this.#isWatching(),

@@ -11,6 +11,7 @@ import type {
 } from "../../../src/handoff/handoff.ts";
 import { createHandoff } from "../../../src/handoff/index.ts";
 import { restoreConnection, saveConnection } from "../../../src/handoff/saved.ts";
+import { UdpPeers } from "../../../src/handoff/udp-peers.ts";
 import type { Saved } from "../../../src/native/carry.ts";
 import { type Fd, READABLE } from "../../../src/native/sys.ts";
 import { constant } from "../../../src/net/constants.ts";
@@ -108,8 +109,11 @@ async function setUp(config: Partial<ServiceConfig>, endpoints: ReturnType<typeo
     tcpIdleMs: () => new Map([...kernel.cookies].map((cookie) => [cookie, kernel.idleMs])),
     livingTcp: () => kernel.cookies,
     livingUnix: () => new Map(),
-  } as unknown as HandoffHost;
-  let handoff = createHandoff("stdio", host);
+  };
+  /** As another process has it. */
+  const create = () =>
+    createHandoff("stdio", { ...host, peers: new UdpPeers(() => true) } as unknown as HandoffHost);
+  let handoff = create();
   let watches = listeners.map((listener) => {
     const watch = sys.watch(listener.fd, () => handoff.readable(listener));
     watch.start(READABLE);
@@ -157,7 +161,7 @@ async function setUp(config: Partial<ServiceConfig>, endpoints: ReturnType<typeo
         if (handler === undefined || connection === null) throw new Error("a handler without a connection");
         handler.connection = restoreConnection(connection, host, () => {});
       }
-      handoff = createHandoff("stdio", host);
+      handoff = create();
       handoff.restore(then.handoff, { claim, handlers, listeners });
     },
     traffic: () => [...handlers.values()].map(({ connection }) => connection?.traffic ?? null),
