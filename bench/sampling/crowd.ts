@@ -58,7 +58,6 @@ function listenOn(sys: Sys): BoundListener {
     backlog: 4096,
     node: null,
     twin: null,
-    inherited: false,
     settings: null,
   };
 }

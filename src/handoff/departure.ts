@@ -19,9 +19,10 @@
  * CAP_NET_ADMIN. Without it, and for sockets that have no such door (abstract names, datagrams, FIFOs, sockets that we
  * were given), step 1 is left out: then who comes between the count and the workers' end can be lost.
  */
-import { type Fd, isSystemError, READABLE, type Sys } from "../native/sys.ts";
+import { type Fd, READABLE, type Sys } from "../native/sys.ts";
 import { dropSyn, passAll } from "../net/filter.ts";
 import type { BoundListener } from "../net/listen.ts";
+import { setProgram } from "../net/program.ts";
 import { swapTwins, turnPath } from "../net/twin.ts";
 
 type DoorSys = Pick<Sys, "attachFilter" | "exchangePaths" | "poll">;
@@ -40,10 +41,7 @@ export function closeDoors(sys: DoorSys, listeners: readonly BoundListener[], al
   return turned;
 }
 
-/**
- * Opens them again. Also for a listener that we were given: who had it before us may have died with the door closed.
- * @returns whether all are open: not where somebody waits at the twin
- */
+/** Opens them again. @returns whether all are open: not where somebody waits at the twin */
 export function openDoors(sys: DoorSys, listeners: readonly BoundListener[]): boolean {
   let open = true;
   for (const listener of listeners) {
@@ -84,16 +82,5 @@ export function closesTcp(sys: Pick<Sys, "socket" | "attachFilter" | "close">): 
     return setProgram(sys, fd, passAll());
   } finally {
     sys.close(fd);
-  }
-}
-
-/** @returns whether we may */
-function setProgram(sys: Pick<Sys, "attachFilter">, fd: Fd, program: readonly number[]): boolean {
-  try {
-    sys.attachFilter(fd, program);
-    return true;
-  } catch (error) {
-    if (!isSystemError(error) || error.code !== "EPERM") throw error;
-    return false;
   }
 }

@@ -93,10 +93,6 @@ export function createListen(host: HandoffHost): Handoff {
     const listeners = host.listeners();
     const open = workers.size > 0 || chooseQueues(host.sys, listeners);
     const before = takings.look(listeners);
-    openDoors(
-      host.sys,
-      listeners.filter(({ inherited }) => inherited),
-    );
     for (const { fd } of listeners) host.sys.setBlocking(fd, true);
     starting = true;
     const started = launchOne(

@@ -42,7 +42,6 @@ export function createWait(host: HandoffHost): Handoff {
     const before = takings.look([listener]);
     // Shared with the handler, which expects its 0 to block.
     host.sys.setBlocking(listener.fd, true);
-    if (listener.inherited) openDoors(host.sys, [listener]);
     const started = launchOne(host, (standard) => startWait(listener, standard), null);
     if (!started.ok) return;
     const turn = newTurn(listener, started.value, before);

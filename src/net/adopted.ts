@@ -4,10 +4,12 @@ import { ok, type Result } from "../util/result.ts";
 import { formatSocketAddress } from "./address.ts";
 import type { InheritedSocket } from "./adopt.ts";
 import { type OpenFailure, optionFailed, systemFailed } from "./failure.ts";
+import { passAll } from "./filter.ts";
 import { shapeOf, takesConnections } from "./kind.ts";
 import { type BoundListener, effectiveBacklog } from "./listener.ts";
 import { joinGroups } from "./multicast.ts";
 import { applyOptions, type ListenerOptions, recordOptions } from "./options.ts";
+import { setProgram } from "./program.ts";
 
 /**
  * Options that must stand before bind(2), and the mode and owner of a node, are those of whoever bound it; all others
@@ -27,7 +29,6 @@ export function adoptSocket(
     name: options.name,
     node: null,
     twin: null,
-    inherited: true,
   };
   try {
     sys.setBlocking(fd, false);
@@ -38,6 +39,8 @@ export function adoptSocket(
     if (!applied.ok) return optionFailed(applied.error);
     const joined = joinGroups(sys, fd, shape, groups);
     if (!joined.ok) return optionFailed(joined.error);
+    // Who had it before us may have died while nobody was to come in (handoff/departure.ts), and nobody ever would.
+    if (kind === "tcp") setProgram(sys, fd, passAll());
     // Of a socket that listens already it changes the queue's length alone.
     if (takesConnections(kind)) sys.listen(fd, options.backlog);
     const backlog = effectiveBacklog(kind, options.backlog);

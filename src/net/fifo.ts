@@ -40,7 +40,6 @@ export function openFifo(
     name: options.name,
     backlog: 0,
     twin: null,
-    inherited: false,
     settings: null,
   });
 }

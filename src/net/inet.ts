@@ -53,7 +53,6 @@ function bindSocket(
     backlog: effectiveBacklog(kind, options.backlog),
     node: null,
     twin: null,
-    inherited: false,
     settings: { shape, recorded: recordOptions(sys, fd, shape), groups },
   });
 }

@@ -25,8 +25,6 @@ export interface BoundListener {
   node: UnixNode | null;
   /** A second socket of the same path (`twin.ts`), where one was asked for. */
   twin: Twin | null;
-  /** Whether this daemon was given the socket, rather than making it. */
-  inherited: boolean;
   /** What a handler may not change for its successors; `null` for a FIFO, which has no options. */
   settings: ListenerSettings | null;
 }

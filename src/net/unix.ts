@@ -33,7 +33,6 @@ export function bindUnix(
       backlog: effectiveBacklog(kind, options.backlog),
       node: bound.value,
       twin: null,
-      inherited: false,
       settings: { shape, recorded: recordOptions(sys, fd, shape), groups: [] },
     });
   });

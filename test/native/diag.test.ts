@@ -60,7 +60,6 @@ function bound(fd: Fd, kind: ListenerKind): BoundListener {
     backlog: 16,
     node: null,
     twin: null,
-    inherited: false,
     settings: null,
   };
 }

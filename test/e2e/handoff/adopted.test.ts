@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { asNobody } from "../cli/tinetd.ts";
 import { connect } from "../rig/client.ts";
 import { startDaemon } from "../rig/daemon.ts";
-import { needs, program } from "../rig/needs.ts";
+import { asRoot, needs, program } from "../rig/needs.ts";
 import { activated } from "./activated.ts";
 import { kind } from "./clients.ts";
 
@@ -109,6 +109,20 @@ describe("by number", () => {
     expect(await kind("TCP").ask(rig, "addresses")).toBe(address.slice(address.lastIndexOf(":") + 1));
   });
 });
+
+for (const handoff of ["listen", "wait", "stdio"] as const) {
+  needs(asRoot)(`${handoff}: a socket whose last owner died while nobody was to come in`, async () => {
+    const command = (fixture: string) => (handoff === "stdio" ? "/bin/pwd" : fixture);
+    await using rig = await startDaemon(
+      ({ fixture }) => service('"fd:7"', command(fixture("acceptor")), handoff),
+      { launcher: [...withDescriptors, "7-"] },
+    );
+    await rig.address("it");
+    await using client = await connect(await rig.port("it"));
+    if (handoff === "stdio") expect(`${await client.rest()}`).not.toBe("");
+    else expect(await client.command("index")).toBe("0");
+  });
+}
 
 test("LISTEN_FDS that are meant for another process are left alone", async () => {
   await using rig = await startDaemon(({ fixture }) => service('"127.0.0.1:0"', fixture("acceptor")), {

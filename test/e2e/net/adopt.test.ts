@@ -68,7 +68,7 @@ describe("adopting", () => {
     const client = await dial({ host: "127.0.0.1", port: address.family === "unix" ? 0 : address.port });
     const list = [given];
     const [listener] = await open(tcp("127.0.0.1", portOf(given)), { noDelay: true }, { inherited: list });
-    expect(listener).toMatchObject({ fd: given.fd, inherited: true, node: null, kind: "tcp" });
+    expect(listener).toMatchObject({ fd: given.fd, node: null, kind: "tcp" });
     expect(list).toEqual([]);
     expect(sys.isBlocking(given.fd)).toBe(false);
     expect(listener.settings?.recorded).toMatchObject({ TCP_NODELAY: 1 });

@@ -17,7 +17,6 @@ export function listenerAt(
     backlog: 1,
     node: null,
     twin: null,
-    inherited: false,
     settings: null,
   };
 }

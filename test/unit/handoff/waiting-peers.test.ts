@@ -12,7 +12,6 @@ const listener = (port: number): BoundListener => ({
   backlog: 0,
   node: null,
   twin: null,
-  inherited: false,
   settings: null,
 });
 

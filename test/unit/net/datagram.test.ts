@@ -27,7 +27,6 @@ const listener = (address: SocketAddress): BoundListener => ({
   backlog: 0,
   node: null,
   twin: null,
-  inherited: false,
   settings: null,
 });
 

@@ -229,7 +229,6 @@ describe("an answer that is not all there is", () => {
     backlog: 16,
     node: null,
     twin: null,
-    inherited: false,
     settings: null,
   };
   const whole = unixRows([
