@@ -11,7 +11,7 @@ import type {
   RestoredHandler,
 } from "../../../src/handoff/handoff.ts";
 import { createPass, type SavedPass } from "../../../src/handoff/pass.ts";
-import { type Fd, READABLE, type Sys, type Watch } from "../../../src/native/sys.ts";
+import { type Fd, READABLE } from "../../../src/native/sys.ts";
 import type { OnEnd, WatchedEnd } from "../../../src/net/ends.ts";
 import type { BoundListener } from "../../../src/net/listen.ts";
 import { nullDevice, ready, sys } from "../../native/support.ts";
@@ -19,6 +19,7 @@ import { manualClock } from "../../unit/util/manual-clock.ts";
 import { open, port, tcp } from "../net/support.ts";
 import { type Client, connect } from "../rig/client.ts";
 import { eventually } from "../rig/proc.ts";
+import { Image } from "./image.ts";
 
 /** A worker, as its service and as its program see it. */
 export class TestWorker implements RestoredHandler {
@@ -82,41 +83,6 @@ export class TestWorker implements RestoredHandler {
   }
 }
 
-interface Process {
-  sys: Sys;
-  /** Nothing of it is heard any more, and its descriptors are closed. @param others that it has besides its own */
-  end(others: readonly Fd[]): void;
-}
-
-/** What a process has by itself is gone with it: watches, and descriptors that are not carried. */
-function newProcess(): Process {
-  const watches: Watch[] = [];
-  const own = new Set<Fd>();
-  return {
-    sys: {
-      ...sys,
-      watch(fd, callback) {
-        const watch = sys.watch(fd, callback);
-        watches.push(watch);
-        return watch;
-      },
-      epoll() {
-        const fd = sys.epoll();
-        own.add(fd);
-        return fd;
-      },
-      close(fd) {
-        own.delete(fd);
-        sys.close(fd);
-      },
-    },
-    end(others) {
-      for (const watch of watches) watch.close();
-      for (const fd of [...own, ...others]) sys.close(fd);
-    },
-  };
-}
-
 type Keys = Partial<Omit<ServiceConfig, "workers">> & { workers?: Partial<ServiceConfig["workers"]> };
 
 export async function passRig({ workers: some = {}, ...keys }: Keys = {}) {
@@ -146,11 +112,11 @@ export async function passRig({ workers: some = {}, ...keys }: Keys = {}) {
     ends.set(n, onEnd);
     return { forget: () => {}, isOver: () => false, settle: () => {}, save: () => n };
   };
-  const hostOf = (process: Process) => ({
+  const hostOf = (image: Image) => ({
     get config() {
       return config;
     },
-    sys: process.sys,
+    sys: image.sys,
     clock: time.clock,
     mayGoOn: () => state.mayGoOn && !state.isStopped,
     mayStart: () => state.mayStart && !state.isStopped,
@@ -181,8 +147,8 @@ export async function passRig({ workers: some = {}, ...keys }: Keys = {}) {
     ended: (failure: string | null) => log.push(`ended: ${failure ?? "well"}`),
   });
   const createOne = () => {
-    const process = newProcess();
-    return { process, handoff: createPass(hostOf(process) as unknown as HandoffHost) };
+    const image = new Image();
+    return { image, handoff: createPass(hostOf(image) as unknown as HandoffHost) };
   };
   let present = createOne();
   const handoff = (): Handoff => present.handoff;
@@ -238,7 +204,7 @@ export async function passRig({ workers: some = {}, ...keys }: Keys = {}) {
      * away: of its descriptors the other one has others, and its timers and watches are not heard any more.
      */
     upgrade(meanwhile: () => void = () => {}) {
-      const { process, handoff: before } = present;
+      const { image, handoff: before } = present;
       before.save((fd) => fd);
       const carried: Fd[] = [];
       const saved = before.save((fd) => {
@@ -248,7 +214,8 @@ export async function passRig({ workers: some = {}, ...keys }: Keys = {}) {
       expect(new Set(carried).size).toBe(carried.length);
       const text = JSON.stringify(saved);
       expect(JSON.parse(text)).toEqual(saved);
-      process.end(carried);
+      for (const fd of carried) image.own(fd);
+      image.end();
       time.forget();
       ends.clear();
       meanwhile();
