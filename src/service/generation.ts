@@ -73,6 +73,12 @@ export class Generation {
     this.handoff = createHandoff(config.handoff, this.#host());
   }
 
+  /** Whether connections are open that it has let in. */
+  get hasConnections(): boolean {
+    for (const _connection of this.handoff.connections()) return true;
+    return false;
+  }
+
   stopHandlers(reason: string): void {
     for (const handler of this.handlers) handler.stop(reason);
   }

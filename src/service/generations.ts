@@ -28,7 +28,7 @@ export class Generations {
   /** It has become another: newcomers are to be watched for on its behalf. */
   readonly #onSwitch: () => void;
   #current: Generation;
-  /** Those that were replaced, as long as they have handlers. */
+  /** Those that were replaced, as long as they have handlers, or connections that have outlived those. */
   readonly #past = new Set<Generation>();
   /** Its workers go, so that no other is to come. */
   #leaving: Generation | null = null;
@@ -87,12 +87,12 @@ export class Generations {
     return handlers;
   }
 
-  /** A handler has gone, perhaps the last of its generation. */
+  /** A handler or a connection has gone, perhaps the last of its generation. */
   forgetEmpty(): void {
     for (const past of this.#past) {
       if (past.handlers.size > 0) continue;
-      this.#past.delete(past);
       past.launcher.retire();
+      if (!past.hasConnections) this.#past.delete(past);
     }
   }
 
@@ -141,8 +141,7 @@ export class Generations {
   #switchTo(next: Generation): void {
     const old = this.#current;
     this.#current = next;
-    if (old.handlers.size > 0) this.#past.add(old);
-    else old.launcher.retire();
+    this.#past.add(old);
     if (next.config.handoff === old.config.handoff) {
       next.handoff.receiveClients(old.handoff.surrenderClients());
     }
@@ -150,6 +149,7 @@ export class Generations {
     this.#owner.listeners.rewatch();
     this.#onSwitch();
     old.handoff.retire();
+    this.forgetEmpty();
   }
 
   /** Workers that are not given anything new end with their last connection. @returns how many had to be ended */

@@ -542,6 +542,7 @@ export class Service {
 
   /** A connection that was one of a worker's many. */
   #connectionGone(): void {
+    this.#generations.forgetEmpty();
     if (this.state.name === "limited") this.#makeRoom();
     this.#checkEmpty();
   }

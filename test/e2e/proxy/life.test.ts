@@ -330,6 +330,23 @@ test("who waits for a daemon that is not ready yet is given to the one that repl
   expect(await statusOf(rig)).toMatchObject({ accepted: 3, connections: 3, refused: {}, spawned: 2 });
 });
 
+test("who still reads what a daemon has said that has gone is known after a reload, and until the service is stopped", async () => {
+  const address = ownAddress();
+  await using rig = await startProxy({ upstream: () => address, keys: 'kill_mode = "group"' });
+  const client = await connect(await rig.port("it"));
+  const { connection } = await rig.event("connection.accepted");
+  const pid = Number(await client.command("pid"));
+  client.write("exit\n");
+  await rig.event("handler.exited", { pid });
+  const text = readFileSync(rig.configPath, "utf8");
+  writeFileSync(rig.configPath, text.replace('upstream = "', 'environment = { A = "b" }\nupstream = "'));
+  expect((await call(rig, "POST", "/v1/reload")).code).toBe(200);
+  expect(await statusOf(rig)).toMatchObject({ connections: 1, handlers: [] });
+  expect(await getJson(rig.controlSocket, "/v1/connections")).toMatchObject([{ id: connection, pid }]);
+  await call(rig, "POST", "/v1/services/it/stop");
+  await rig.event("connection.closed", { connection, pid, error: "its worker ended" });
+});
+
 test("connections that are open are listed, those that wait as well", async () => {
   const start = gate("start");
   await using rig = await startProxy({ words: start.word("gate") });
