@@ -303,6 +303,8 @@ export class Service {
       return;
     }
     if (this.#draining) void this.drain();
+    // Which of them are read on although nobody may come in is known only now.
+    this.listeners.rewatch();
     this.#lookOn();
     if (this.#prepare()) await this.listeners.open();
   }
