@@ -82,7 +82,7 @@ export async function runForeground(
       nothing,
       controlSocket,
       loadConfig,
-      program: programOf(context),
+      program: { ...(taken?.program ?? programOf(context)), environment: context.environment },
       pidFile,
       code: taken?.code ?? keepCode(sys, context.program.main),
       flushLog: () => logger.flush(),
@@ -129,13 +129,12 @@ function keptPidFile(sys: Sys, { state, luggage }: Takeover): PidFile | null {
   return state.pidFile === null ? null : resumePidFile(sys, state.pidFile, luggage.claim);
 }
 
-function programOf({ program: { file, argv }, environment, workingDirectory }: CliContext): Program {
+function programOf({ program: { file, argv }, workingDirectory }: CliContext): Omit<Program, "environment"> {
   return {
     node: process.execPath,
     nodeOptions: process.execArgv,
     file,
     argv,
-    environment,
     workingDirectory,
   };
 }

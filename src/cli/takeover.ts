@@ -5,7 +5,7 @@ import { restoreConfig, restoreService, type SavedService } from "../config/save
 import { answerWaiting } from "../control/server.ts";
 import type { SavedDaemon } from "../daemon/daemon.ts";
 import { carryCode, type KeptCode, removeUnpacked } from "../daemon/upgrade/kept-code.ts";
-import { settledKey, type UpgradeCall } from "../daemon/upgrade/program.ts";
+import { type Program, settledKey, type UpgradeCall } from "../daemon/upgrade/program.ts";
 import { readState } from "../daemon/upgrade/state-file.ts";
 import { Luggage, type Travelling } from "../daemon/upgrade/upgrade.ts";
 import type { Emit } from "../log/events.ts";
@@ -21,6 +21,8 @@ export interface Takeover {
   config: Config;
   state: SavedDaemon;
   luggage: Luggage;
+  /** How it was called; whoever was gone back to is called by another file. */
+  program: Omit<Program, "environment">;
   /** The copy of our own code, if we are the one to whom was gone back. */
   code: KeptCode | null;
   configOf(service: SavedService): ServiceConfig;
@@ -46,6 +48,7 @@ export function takeover(context: CliContext): Takeover | null {
     config: config.value,
     state,
     luggage,
+    program: travelled.program,
     code: isBack ? carryCode(travelled.code, luggage.claim) : null,
     configOf(service) {
       const restored = restoreService(service, config.value.path, ownUid());

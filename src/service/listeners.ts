@@ -127,7 +127,7 @@ export class Listeners {
       for (const bound of was.bound) {
         const socket = { listener: carryListener(bound, claim), watches: new Map<Fd, Watch>() };
         slot.sockets.push(socket);
-        this.#observe(socket);
+        this.#apply(socket);
       }
       if (was.missing !== null) this.#retryAt(slot, was.missing, this.#generation);
     });
@@ -265,7 +265,7 @@ export class Listeners {
     dropForTwin(sys, listener);
     // Without one it serves all the same.
     addTwin(sys, listener, slot.declared.options);
-    this.#observe(socket);
+    this.#apply(socket);
     this.#events.renewed(listener);
     return true;
   }
@@ -311,22 +311,24 @@ export class Listeners {
     for (const listener of outcome.value) {
       const socket = { listener, watches: new Map<Fd, Watch>() };
       slot.sockets.push(socket);
-      this.#observe(socket);
+      this.#apply(socket);
       this.#events.bound(listener, recovered);
     }
   }
 
-  /** Watches its descriptors from now on, as far as they are to be. */
-  #observe(socket: Socket): void {
-    const { listener, watches } = socket;
-    for (const fd of descriptorsOf(listener)) {
-      if (watches.has(fd)) continue;
-      watches.set(
-        fd,
-        this.#world.sys.watch(fd, (events) => this.#ready(listener, events)),
-      );
-    }
-    this.#apply(socket);
+  /**
+   * Watched is only what is wanted now: making a watch makes the descriptor non-blocking for a moment, also for a handler
+   * that has the same open socket and is about to accept.
+   */
+  #watchOf({ listener, watches }: Socket, fd: Fd): Watch {
+    const { sys } = this.#world;
+    const known = watches.get(fd);
+    if (known !== undefined) return known;
+    const blocking = sys.isBlocking(fd);
+    const watch = sys.watch(fd, (events) => this.#ready(listener, events));
+    if (blocking) sys.setBlocking(fd, true);
+    watches.set(fd, watch);
+    return watch;
   }
 
   /** What kind of socket we were given is known only now. */
@@ -374,10 +376,10 @@ export class Listeners {
     slot.sockets = [];
   }
 
-  #apply({ listener, watches }: Socket): void {
-    for (const [fd, watch] of watches) {
-      if (this.#isWanted(listener, fd)) watch.start(READABLE | DISCONNECT);
-      else watch.stop();
+  #apply(socket: Socket): void {
+    for (const fd of descriptorsOf(socket.listener)) {
+      if (this.#isWanted(socket.listener, fd)) this.#watchOf(socket, fd).start(READABLE | DISCONNECT);
+      else socket.watches.get(fd)?.stop();
     }
   }
 

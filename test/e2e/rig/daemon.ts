@@ -38,6 +38,8 @@ export interface RigOptions {
    * Default: nobody.
    */
   user?: string;
+  /** Another installation's program. */
+  main?: string;
 }
 
 const readyFd = 3;
@@ -61,7 +63,7 @@ export async function startDaemon(
   const [file = process.execPath, ...args] = [
     ...(options.launcher ?? []),
     process.execPath,
-    ...command(configPath),
+    ...command(configPath, options.main),
   ];
   const child = spawn(file, [...args, ...(options.args ?? [])], {
     cwd: directory,
@@ -91,8 +93,7 @@ async function whenReady(stream: Readable): Promise<void> {
   await Promise.all([once(stream, "data"), once(stream, "end")]);
 }
 
-function command(configPath: string): string[] {
-  const main = join(repository, "dist", "main.js");
+function command(configPath: string, main = join(repository, "dist", "main.js")): string[] {
   if (!existsSync(main)) throw new Error(`${main} is not there: npm run build`);
   return [main, "run", "--config", configPath, "--ready-fd", `${readyFd}`, "--log-format", "json"];
 }
