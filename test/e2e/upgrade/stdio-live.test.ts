@@ -151,7 +151,7 @@ test.each(["tcp", "unix"] as const)("a handler whose client is gone is ended: %s
 });
 
 test.each(["tcp", "unix"] as const)("a quiet handler is ended, a busy one lives: %s", async (kind) => {
-  const { rig, target } = await kinds('idle_timeout = "1s"', kind);
+  const { rig, target } = await kinds('idle_timeout = "2s"', kind);
   await using _rig = rig;
   const quiet = await served(target);
   const busy = await served(target);
