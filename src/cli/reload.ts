@@ -40,7 +40,7 @@ export function formatPlan(plan: Plan, dryRun: boolean): string {
     `unchanged  ${plural(unchanged, "service")}`,
   ];
   if (postponed.length > 0) {
-    lines.push(`postponed  [daemon] ${postponed.join(", ")}: until an upgrade or a restart`);
+    lines.push(`postponed  [daemon] ${postponed.join(", ")}: until a restart`);
   }
   if (ended > 0)
     lines.push(`ended      ${plural(ended, "connection")} that did not finish within drain_timeout`);

@@ -1,9 +1,13 @@
 /** An upgrade that works: what the operator, the clients and the handlers see of it. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { ask, connect } from "../rig/client.ts";
 import { startDaemon } from "../rig/daemon.ts";
+import { repository } from "../rig/fixtures.ts";
 import { installation, runUpgrade } from "./installed.ts";
 
 test("the installed version takes over, with the same pid; connections, counters and names go on", async () => {
@@ -167,6 +171,39 @@ refusal       = "full\\n"`,
   expect(rig.events.filter(({ event }) => event === "http.listening")).toHaveLength(1);
   await rig.stop();
   expect([existsSync(join(rig.directory, "pid")), existsSync(path)]).toEqual([false, false]);
+});
+
+test("who follows the events goes on following them", async () => {
+  await using rig = await startDaemon(`
+[services.echo]
+listen  = "127.0.0.1:0"
+command = "cat"`);
+  const main = join(repository, "dist/main.js");
+  const follower = spawn(process.execPath, [
+    main,
+    "events",
+    "--follow",
+    "--json",
+    "--control-socket",
+    rig.controlSocket,
+  ]);
+  const lines = createInterface({ input: follower.stdout })[Symbol.asyncIterator]();
+  const next = async (name: string) => {
+    for (;;) {
+      const { value, done } = await lines.next();
+      if (done) throw new Error(`the follower has ended before ${name}`);
+      const event = JSON.parse(value);
+      if (event.event === name) return event;
+    }
+  };
+  await next("daemon.ready");
+  expect(await runUpgrade(rig)).toMatchObject({ code: 0 });
+  await next("daemon.upgrade");
+  expect(await ask(await rig.port("echo"), "x")).toBe("x");
+  expect(await next("connection.accepted")).toMatchObject({ connection: 1 });
+  const ended = once(follower, "exit");
+  await rig.stop();
+  expect(await ended).toEqual([0, null]);
 });
 
 async function control(socketPath: string, path: string): Promise<void> {
