@@ -124,8 +124,8 @@ export class Processes {
   /**
    * A handler of `service` that another process image of ours has started, and what reaches it as it was then. A freeze
    * that was under way is to be asked for anew.
-   * @param onEnd called once, never before this returns, also if it had ended before it was saved (and was reaped): then
-   * with the same exit once more, for `reach.ended` has still to be called by who waits for what is left of it
+   * @param onEnd called once, never before this returns; not if it was told before of the end, and only what is left of
+   * the handler is waited for: then `reach.ended` is to be called once more
    */
   adopt(
     service: HandlerService,
@@ -144,10 +144,9 @@ export class Processes {
     claim: Carry,
     onEnd: (exit: ChildExit) => void,
   ): Leader {
-    if ("pidfd" in child) return this.#children.adopt(service, pid, claim(child.pidfd), onEnd);
-    const { exit } = child;
-    this.#world.clock.after(0, () => onEnd(exit));
-    return endedLeader(exit);
+    return "pidfd" in child
+      ? this.#children.adopt(service, pid, claim(child.pidfd), onEnd)
+      : endedLeader(child.exit);
   }
 
   /** Ends what handlers of a service that have ended by themselves have left of their groups. */

@@ -139,12 +139,13 @@ describe.each(withOthers)("%s, with others", (mechanism) => {
     handler.started.reach.ended(true, () => expect.unreachable());
     await daemon.upgrade([handler]);
     await daemon.upgrade([handler]);
-    // Told once more: it is not known yet that nobody is left.
-    expect(await handler.exit).toEqual(exit);
-    const end = gone(handler, true);
+    // It is not told once more.
+    void handler.exit.then(() => expect.unreachable());
+    const end = new Promise<void>((resolve) => handler.started.reach.ended(true, resolve));
     handler.started.reach.kill();
-    expect(await end).toEqual(exit);
-    await other;
+    await Promise.all([end, other]);
+    const saved = handler.started.save(() => expect.unreachable());
+    expect(saved).toMatchObject({ pid: handler.started.pid, child: { exit } });
     close(daemon, handler);
   });
 });
