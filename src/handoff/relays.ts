@@ -16,6 +16,7 @@ import type { Clock, Timer } from "../util/clock.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import type { Client, Connection, HandlerRef } from "./handoff.ts";
 import { restoreRelay, type SavedRelay, saveRelay } from "./saved-relay.ts";
+import { UnsentReader, UnsentWriter } from "./unsent.ts";
 
 /** One connection between a client and a daemon, which may have gone meanwhile. */
 export interface Relayed {
@@ -35,6 +36,8 @@ interface Vigil {
 
 /** As another process takes them up (an upgrade). */
 export interface SavedRelays {
+  /** What stands in no connection at the moment. */
+  unsent: Fd | null;
   /** Each with its worker, which may have gone. */
   open: { relay: SavedRelay; worker: { pid: number; isGone: boolean } }[];
   vigils: { ids: number[]; quietMs: number; until: number | null }[];
@@ -44,13 +47,13 @@ export interface SavedRelays {
 type OnEnd = (relayed: Relayed, bytes: Bytes, error?: string) => void;
 
 export class Relays {
-  readonly #sys: Pick<Sys, "relay" | "close">;
+  readonly #sys: Pick<Sys, "relay" | "close" | "sealedFile">;
   readonly #clock: Clock;
   readonly #onEnd: OnEnd;
   readonly #open = new Map<number, Relayed>();
   readonly #vigils = new Set<Vigil>();
 
-  constructor(sys: Pick<Sys, "relay" | "close">, clock: Clock, onEnd: OnEnd) {
+  constructor(sys: Pick<Sys, "relay" | "close" | "sealedFile">, clock: Clock, onEnd: OnEnd) {
     this.#sys = sys;
     this.#clock = clock;
     this.#onEnd = onEnd;
@@ -92,13 +95,14 @@ export class Relays {
   /** @param alive the worker that has not gone */
   save(carry: Carry, alive: HandlerRef | null): SavedRelays {
     const now = this.#clock.now();
+    const unsent = new UnsentWriter();
+    const open = [...this.#open.values()].flatMap(({ connection, worker, relay }) => {
+      const saved = saveRelay(connection, relay, now, carry, unsent);
+      return saved === null ? [] : [{ relay: saved, worker: { pid: worker.pid, isGone: worker !== alive } }];
+    });
     return {
-      open: [...this.#open.values()].flatMap(({ connection, worker, relay }) => {
-        const saved = saveRelay(connection, relay, now, carry);
-        return saved === null
-          ? []
-          : [{ relay: saved, worker: { pid: worker.pid, isGone: worker !== alive } }];
-      }),
+      unsent: unsent.save(this.#sys, this.#clock, carry),
+      open,
       vigils: [...this.#vigils].map(({ ids, quietMs, until }) => ({ ids: [...ids], quietMs, until })),
     };
   }
@@ -108,9 +112,10 @@ export class Relays {
    * @param alive the worker that had not gone, if there was one
    * @returns how many connections it has
    */
-  restore({ open, vigils }: SavedRelays, claim: Carry, alive: HandlerRef | null): number {
+  restore({ unsent, open, vigils }: SavedRelays, claim: Carry, alive: HandlerRef | null): number {
+    const bytes = new UnsentReader(this.#sys, this.#clock, unsent === null ? null : claim(unsent));
     for (const { relay, worker } of open) {
-      const { connection, client, upstream, state } = restoreRelay(relay, claim, this.#clock.now());
+      const { connection, client, upstream, state } = restoreRelay(relay, this.#clock.now(), claim, bytes);
       // A pid says nothing of one that has gone: another may have it by now.
       const by = worker.isGone ? { pid: worker.pid } : alive;
       if (by === null)

@@ -1,7 +1,8 @@
 /** One relayed connection as JSON, for a `proxy` that is saved and restored (an upgrade). */
-import { bytesToText, type Carry, textToBytes } from "../native/carry.ts";
+import type { Carry } from "../native/carry.ts";
 import type { Fd, Relay, RelayState, RelayWay } from "../native/sys.ts";
 import type { Connection } from "./handoff.ts";
+import type { UnsentReader, UnsentWriter } from "./unsent.ts";
 
 export interface SavedRelay {
   connection: Pick<Connection, "id" | "remote" | "local" | "acceptedAt">;
@@ -15,8 +16,8 @@ export interface SavedRelay {
 }
 
 interface SavedWay extends Omit<RelayWay, "unsent"> {
-  /** As base64. A PROXY header that the daemon has not got yet stands in front. */
-  unsent: string;
+  /** How much; what it is stands elsewhere. A PROXY header that the daemon has not got yet stands in front. */
+  unsent: number;
 }
 
 /** `null` if it has ended. */
@@ -25,6 +26,7 @@ export function saveRelay(
   relay: Relay,
   now: number,
   carry: Carry,
+  unsent: UnsentWriter,
 ): SavedRelay | null {
   const state = relay.state();
   if (state === null) return null;
@@ -32,8 +34,8 @@ export function saveRelay(
     connection: { id, remote, local, acceptedAt },
     client: carry(state.a),
     upstream: carry(state.b),
-    up: saveWay(state.aToB),
-    down: saveWay(state.bToA),
+    up: saveWay(state.aToB, unsent),
+    down: saveWay(state.bToA, unsent),
     activeAt: now - state.idleMs,
   };
 }
@@ -41,22 +43,23 @@ export function saveRelay(
 /** What the connection was, its descriptors, which are the caller's, and how its relay stood. */
 export function restoreRelay(
   { connection, client, upstream, up, down, activeAt }: SavedRelay,
-  claim: Carry,
   now: number,
+  claim: Carry,
+  unsent: UnsentReader,
 ) {
   const state: RelayState = {
-    aToB: restoreWay(up),
-    bToA: restoreWay(down),
+    aToB: restoreWay(up, unsent),
+    bToA: restoreWay(down, unsent),
     idleMs: Math.max(0, now - activeAt),
   };
   const whole: Connection = { ...connection, traffic: null, end: null };
   return { connection: whole, client: claim(client), upstream: claim(upstream), state };
 }
 
-function saveWay({ bytes, unsent, ended }: RelayWay): SavedWay {
-  return { bytes, unsent: bytesToText(unsent), ended };
+function saveWay({ bytes, unsent, ended }: RelayWay, to: UnsentWriter): SavedWay {
+  return { bytes, unsent: to.add(unsent), ended };
 }
 
-function restoreWay({ bytes, unsent, ended }: SavedWay): RelayWay {
-  return { bytes, unsent: textToBytes(unsent), ended };
+function restoreWay({ bytes, unsent, ended }: SavedWay, from: UnsentReader): RelayWay {
+  return { bytes, unsent: from.take(unsent), ended };
 }

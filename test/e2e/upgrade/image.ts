@@ -17,6 +17,7 @@ export class Image {
       ...real,
       socket: (...args) => this.own(real.socket(...args)),
       epoll: () => this.own(real.epoll()),
+      sealedFile: (...args) => this.own(real.sealedFile(...args)),
       dup: (...args) => this.own(real.dup(...args)),
       close: (fd) => {
         this.#descriptors.delete(fd);

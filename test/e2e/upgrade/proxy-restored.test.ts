@@ -1,9 +1,10 @@
 /** `proxy` taken up by another process at any moment: what is relayed, who waits, and what becomes of the daemon. */
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
+import type { SavedProxy } from "../../../src/handoff/proxy.ts";
 import type { BoundListener } from "../../../src/net/listen.ts";
 import type { Peer, Sum } from "../../native/peer.ts";
-import { open, tcp, workplace } from "../net/support.ts";
+import { isClosed, open, tcp, workplace } from "../net/support.ts";
 import { eventually } from "../rig/proc.ts";
 import { type Circumstances, Proxied } from "./proxied.ts";
 
@@ -46,7 +47,7 @@ describe("what is relayed", () => {
     const upgrade = async () => {
       while (it.ended.length === 0) {
         const { relays } = JSON.parse(it.upgrade());
-        for (const { relay } of relays.open) unsent += relay.up.unsent.length + relay.down.unsent.length;
+        for (const { relay } of relays.open) unsent += relay.up.unsent + relay.down.unsent;
         upgrades += 1;
         await turns(1 + (upgrades % 9));
       }
@@ -100,16 +101,31 @@ describe("what is relayed", () => {
     using it = await start({ upstreamProxyProtocol: "v1" });
     const client = await it.come();
     it.begin();
-    const text = it.upgrade();
-    const { relays } = JSON.parse(text);
-    const header = Buffer.from(relays.open[0].relay.up.unsent, "base64").toString();
-    expect(header).toMatch(/^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\n$/);
+    const { relays } = JSON.parse(it.upgrade());
+    expect(relays.open[0].relay.up.unsent).toBeGreaterThan("PROXY TCP4 ".length);
     const daemon = await it.accept();
+    const header = await read(daemon);
+    expect(header).toMatch(/^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\n$/);
     await client.write(Buffer.from("hello"));
     client.end();
     daemon.end();
-    expect((await daemon.readAll()).length).toBe(header.length + 5);
+    expect((await daemon.readAll()).length).toBe(5);
     expect(await it.end()).toMatchObject({ bytes: { received: 5, sent: 0 } });
+  });
+
+  test("what was saved, and then not taken up by anybody, leaves nothing behind", async () => {
+    using it = await start({ upstreamProxyProtocol: "v2" });
+    const client = await it.come();
+    it.begin();
+    const { relays } = it.handoff.save((fd) => fd) as SavedProxy;
+    const unsent = relays.unsent ?? -1;
+    expect(isClosed(unsent)).toBe(false);
+    it.time.pass(0);
+    expect(isClosed(unsent)).toBe(true);
+    // And it has gone on all the same.
+    await client.write(Buffer.from("hello"));
+    client.end();
+    expect((await (await it.accept()).readAll()).length).toBe(28 + 5);
   });
 
   test("a reset that comes meanwhile is passed on", async () => {
