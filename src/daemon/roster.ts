@@ -4,7 +4,8 @@ import type { SavedService } from "../config/saved.ts";
 import type { Carry } from "../native/carry.ts";
 import { formatEndpoint } from "../net/address.ts";
 import type { InheritedSocket } from "../net/adopt.ts";
-import type { SavedServiceState, Service } from "../service/service.ts";
+import type { SavedServiceState } from "../service/saved.ts";
+import type { Service } from "../service/service.ts";
 import type { Change, ReloadPlan, ServiceChange } from "./reload.ts";
 
 /** All services at one moment. */

@@ -86,8 +86,10 @@ export class Launcher {
    * @returns in the order of `requests`, each on its own
    */
   start(requests: readonly LaunchRequest[], events: HandlerEvents): Result<Handler, SpawnFailure>[] {
+    // After an upgrade nobody has prepared those that were replaced before it.
+    if (this.#prepared === null) this.prepare();
     const prepared = this.#prepared;
-    if (prepared === null) throw new Error(`"${this.#service.name}" was not prepared`);
+    if (prepared === null) return requests.map(() => err({ stage: "exec", code: "ENOENT" }));
     if (this.#service.runtimeDirectory.length > 0) this.#makeDirectories(prepared.facts);
     const drafts = requests.map((request) => this.#draft(prepared, request));
     const starts = drafts.flatMap((draft) => (draft.ok ? [draft.value.start] : []));

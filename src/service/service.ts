@@ -6,7 +6,7 @@
 import { type Load, reachedLimit } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
 import { listenerMisfit } from "../config/misfit.ts";
-import { type SavedService, saveService } from "../config/saved.ts";
+import type { SavedService } from "../config/saved.ts";
 import { closeDoors } from "../handoff/departure.ts";
 import { type Connection, endedTooSoon, type HandlerRef } from "../handoff/handoff.ts";
 import { UdpPeers } from "../handoff/udp-peers.ts";
@@ -18,16 +18,15 @@ import { lacksTwin } from "../net/twin.ts";
 import { observe } from "../util/histogram.ts";
 import { signalName } from "../util/signals.ts";
 import { unreachable } from "../util/unreachable.ts";
-import { Alarm } from "./alarm.ts";
-import { Connections, type SavedConnections } from "./connections.ts";
-import { type Counters, newCounters, restoreCounters, type SavedCounters, saveCounters } from "./counters.ts";
-import type { Generation, GenerationOwner, SavedGeneration } from "./generation.ts";
+import { Connections } from "./connections.ts";
+import { type Counters, newCounters, restoreCounters, saveCounters } from "./counters.ts";
+import type { Generation, GenerationOwner } from "./generation.ts";
 import { type Applied, Generations } from "./generations.ts";
 import type { Handler } from "./handler.ts";
-import type { SavedLauncher } from "./launcher.ts";
-import { retryWaitMs } from "./limits.ts";
-import { Listeners, type MissingListener, type SavedSlot } from "./listeners.ts";
+import { Listeners, type MissingListener } from "./listeners.ts";
 import { Machine } from "./machine.ts";
+import { Preparation } from "./preparation.ts";
+import { differenceOf, type SavedServiceState } from "./saved.ts";
 import { isWatching, type ServiceEffect, type ServiceEvent, type ServiceState } from "./state.ts";
 import { Traces } from "./traces.ts";
 import type { World } from "./world.ts";
@@ -37,27 +36,6 @@ const twinless = {
   bound: "as where a file system cannot exchange two names",
   kept: "and gets one when the service is started anew",
 } as const;
-
-/** A service at one moment. */
-export interface SavedServiceState {
-  state: ServiceState;
-  draining: boolean;
-  unfit: number;
-  counters: SavedCounters;
-  connections: SavedConnections;
-  listeners: SavedSlot[];
-  launcher: SavedLauncher;
-  /** The present one first; `null`: by the configuration that the daemon has of it. */
-  generations: { config: SavedService | null; saved: SavedGeneration }[];
-}
-
-/** `null` if there is none: then it need not be told. */
-function difference(config: ServiceConfig, inForce: ServiceConfig | undefined): SavedService | null {
-  if (config === inForce) return null;
-  const saved = saveService(config);
-  const isSame = inForce !== undefined && JSON.stringify(saved) === JSON.stringify(saveService(inForce));
-  return isSame ? null : saved;
-}
 
 const keptWorkers: Applied = { workers: "kept", failure: null, ended: 0 };
 
@@ -70,10 +48,7 @@ export class Service {
   readonly traces: Traces;
   readonly #generations: Generations;
   readonly #machine: Machine;
-  /** Until what was lacking is looked for again. */
-  readonly #again: Alarm;
-  /** Times in a row that the machine lacked something. */
-  #unfit = 0;
+  readonly #preparation: Preparation;
   #opening: Promise<void> = Promise.resolve();
   #whenEmpty: (() => void)[] = [];
   #draining = false;
@@ -81,7 +56,7 @@ export class Service {
   constructor(world: World, config: ServiceConfig) {
     this.#world = world;
     this.#machine = this.#newMachine();
-    this.#again = new Alarm(world.clock);
+    this.#preparation = this.#newPreparation();
     this.traces = new Traces(world);
     this.connections = new Connections(world, config, this.counters);
     this.listeners = new Listeners(world, config.listeners, () => this.#hasTwins, {
@@ -238,7 +213,7 @@ export class Service {
   /** What kept it from serving may not hold any more under the present configuration. */
   #tryAgain(): void {
     const handlers = this.handlers.size;
-    if (this.#unfit > 0) void this.#open();
+    if (this.#preparation.failures > 0) void this.#open();
     else if (this.state.name === "failed" && this.state.cause === "starts")
       this.#dispatch({ type: "due", handlers });
     else if (this.state.name === "limited") this.#makeRoom();
@@ -263,14 +238,14 @@ export class Service {
     return {
       state: this.state,
       draining: this.#draining,
-      unfit: this.#unfit,
+      unfit: this.#preparation.failures,
       counters: saveCounters(this.counters),
       connections: this.connections.save(),
       listeners: this.listeners.save(carry),
       launcher: this.#current.launcher.save(carry),
       generations: this.#generations
         .save(carry)
-        .map(({ config, saved }) => ({ config: difference(config, inForce), saved })),
+        .map(({ config, saved }) => ({ config: differenceOf(config, inForce), saved })),
     };
   }
 
@@ -281,7 +256,7 @@ export class Service {
   restore(saved: SavedServiceState, claim: Carry, configOf: (saved: SavedService) => ServiceConfig): void {
     restoreCounters(this.counters, saved.counters);
     this.connections.restore(saved.connections);
-    this.#unfit = saved.unfit;
+    this.#preparation.restore(saved.unfit);
     this.listeners.restore(saved.listeners, claim);
     this.#current.launcher.restore(saved.launcher, claim, (pid) => this.handlers.get(pid));
     const generations = saved.generations.map(({ config, saved }) => ({
@@ -303,10 +278,11 @@ export class Service {
       return;
     }
     if (this.#draining) void this.drain();
+    const isFit = this.#preparation.look();
     // Which of them are read on although nobody may come in is known only now.
     this.listeners.rewatch();
     this.#lookOn();
-    if (this.#prepare()) await this.listeners.open();
+    if (isFit) await this.listeners.open();
   }
 
   /** The end of the daemon, after `stop`: what leftovers of handlers may still write to stderr is not read any more. */
@@ -381,33 +357,25 @@ export class Service {
 
   // -- listeners ----------------------------------------------------------------------------------------------------
 
+  #newPreparation(): Preparation {
+    const name = () => this.config.name;
+    return new Preparation(this.#world, {
+      get name() {
+        return name();
+      },
+      look: () => this.#current.launcher.prepare(),
+      lacks: (reason, until) => this.#dispatch({ type: "lost", reason, until }),
+      again: () => {
+        if (this.state.name === "failed") void this.#open();
+      },
+    });
+  }
+
   async #open(): Promise<void> {
-    this.#again.cancel();
-    if (!this.#prepare()) return;
+    if (!this.#preparation.look()) return;
     // After an upgrade they may be bound all along.
     if (this.listeners.bound.length > 0) this.#dispatch({ type: "bound", handlers: this.handlers.size });
     await this.listeners.open();
-  }
-
-  /** Looks up what its handlers need. What this machine lacks is looked for again later. */
-  #prepare(): boolean {
-    const prepared = this.#current.launcher.prepare();
-    if (prepared.ok) {
-      if (this.#unfit > 0) this.#world.emit({ event: "service.recovered", service: this.config.name });
-      this.#unfit = 0;
-      return true;
-    }
-    this.#unfit += 1;
-    const retryMs = retryWaitMs(this.#unfit);
-    const reason = prepared.error.map(({ key, message }) => `${key}: ${message}`).join("; ");
-    if (this.#unfit === 1) {
-      this.#world.emit({ event: "service.failed", service: this.config.name, reason, retry_ms: retryMs });
-    }
-    this.#dispatch({ type: "lost", reason, until: this.#world.clock.now() + retryMs });
-    this.#again.set(retryMs, () => {
-      if (this.state.name === "failed") void this.#open();
-    });
-    return false;
   }
 
   #bound(listener: BoundListener, recovered: boolean): void {
