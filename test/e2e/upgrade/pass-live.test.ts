@@ -1,4 +1,5 @@
 /** Workers of `pass` and who is with them, while the daemon executes itself anew. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { descriptorsAreBack, statusOf } from "../core/tools.ts";
 import { isFrozen } from "../frozen/tools.ts";
@@ -21,8 +22,11 @@ describe.each(names)("%s", (kind) => {
   test("keeps its connections, gets others, and their ends and bytes are known", async () => {
     await using rig = await startPass({ kind });
     const port = await rig.port("pass");
-    const [one, two] = [await connectServed(port), await connectServed(port)];
+    const zero = await connectServed(port);
+    await leave(zero);
+    await rig.event("connection.closed", { connection: zero.info.id });
     const before = rig.descriptors();
+    const [one, two] = [await connectServed(port), await connectServed(port)];
     const first = await upgrade(rig);
     await upgrade(rig, first);
     expect(await one.client.command("echo still here")).toBe("still here");
@@ -31,7 +35,7 @@ describe.each(names)("%s", (kind) => {
     expect(await statusOf(rig)).toMatchObject({
       state: "active",
       connections: 3,
-      accepted: 3,
+      accepted: 4,
       spawned: 1,
       handlers: [{ pid: one.pid, state: "ready", connections: 3 }],
     });
@@ -137,6 +141,33 @@ test("whoever comes while the worker is not ready yet, or all are full, waits ov
   await leave(one);
   expect((await served(second)).pid).toBe(pid);
   expect(await statusOf(rig)).toMatchObject({ accepted: 2, spawned: 1, start_failures: 0 });
+});
+
+test("a worker that a reload has replaced, and that takes its time to go, does so", async () => {
+  await using rig = await startPass({
+    words: ["patient"],
+    keys: 'drain_timeout = "100ms"\nstop_timeout = "1m"',
+  });
+  const port = await rig.port("pass");
+  const old = await connectServed(port);
+  const text = readFileSync(rig.configPath, "utf8");
+  writeFileSync(rig.configPath, `${text}environment = { GENERATION = "next" }\n`);
+  rig.signal("SIGHUP");
+  await rig.event("daemon.reload");
+  const next = await connectServed(port);
+  expect(next.pid).not.toBe(old.pid);
+  await upgrade(rig);
+  expect(await old.client.command("echo still here")).toBe("still here");
+  const { handlers } = await statusOf(rig);
+  const isOf = (one: { pid: number }) => expect.objectContaining({ pid: one.pid, connections: 1 });
+  expect(handlers).toEqual(expect.arrayContaining([isOf(old), isOf(next)]));
+  const other = await connectServed(port);
+  expect(other.pid).toBe(next.pid);
+  old.client.write("exit 0\n");
+  expect(await rig.event("handler.exited")).toMatchObject({ pid: old.pid, code: 0 });
+  await rig.event("connection.closed", { connection: old.info.id });
+  expect(await next.client.command("echo so am I")).toBe("so am I");
+  await Promise.all([next, other].map(leave));
 });
 
 test("a frozen worker stays so, and is woken by the next connection", async () => {
