@@ -12,10 +12,7 @@ import type { Logged } from "../rig/event-log.ts";
 import { needs } from "../rig/needs.ts";
 import { eventually, isAlive } from "../rig/proc.ts";
 import type { Rig } from "../rig/rig.ts";
-
-async function upgrade(rig: Rig): Promise<void> {
-  expect(await on(rig, ["upgrade"])).toMatchObject({ code: 0, stderr: "" });
-}
+import { upgrade } from "./tools.ts";
 
 const broodService = (brood: string, keys: string) => `
 [services.brood]
