@@ -40,8 +40,9 @@ const reloadable: readonly string[] = [
 ];
 
 /**
- * What can change under handlers that run. Everything else decides how they are started or how they are watched over,
- * which they keep to their end: where workers run, they are replaced.
+ * What can change under handlers that run: who is let in, and what is to become of workers, which is asked for when the
+ * moment comes. Everything else decides how they are started or what they are told, which they keep to their end: where
+ * workers run, they are replaced.
  */
 const rules: ReadonlySet<string> = new Set([
   "description",
@@ -53,6 +54,18 @@ const rules: ReadonlySet<string> = new Set([
   "refusal",
   "replace",
   "drain_timeout",
+  "first_byte_timeout",
+  "start_timeout",
+  "start_limit",
+  "workers",
+  "restart",
+  "idle_timeout",
+  "on_idle",
+  "max_frozen",
+  "max_lifetime",
+  "stop_signal",
+  "stop_timeout",
+  "on_disconnect",
 ]);
 
 export function planReload(before: Config, after: Config): ReloadPlan {

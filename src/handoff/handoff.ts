@@ -29,6 +29,8 @@ export interface Handoff {
   readsOn(listener: BoundListener): boolean;
   /** Somebody new may come in, perhaps after a while in which nobody might. */
   resume(): void;
+  /** What `host.config` says may be otherwise from now on: what waits for a moment by it is to wait for the new one. */
+  configured(): void;
   /** A worker is to run although nobody is there: it is to be seen whether it gets ready. */
   warm(): void;
   /** Another way of starting workers is in force: those that run get nobody new, and end with their last connection. */
@@ -90,6 +92,7 @@ export const keepsNothing: Pick<
   Handoff,
   | "readsOn"
   | "resume"
+  | "configured"
   | "closing"
   | "ready"
   | "aged"
@@ -109,6 +112,7 @@ export const keepsNothing: Pick<
   ready: () => {},
   readsOn: () => false,
   resume: () => {},
+  configured: () => {},
   warm: () => {},
   retire: () => {},
   surrender: () => [],

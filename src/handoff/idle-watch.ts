@@ -15,7 +15,7 @@ import { busy, type Idleness, isIdle, nextSampleMs, sampled } from "./idle.ts";
 export interface IdleWatch {
   /** Workers run from now on: begins to look, or begins anew. Without a timeout it does nothing. */
   start(): void;
-  /** The same, but it goes on with what it has seen if it looks already: there may be a timeout where there was none. */
+  /** The same, but it goes on with what it has seen if it looks already: only the timeout may be another. */
   goOn(): void;
   /** None runs any more. */
   stop(): void;
@@ -50,6 +50,8 @@ export function createIdleWatch(
   const { sys, clock } = host;
   let idleness: Idleness = busy;
   let timer: Timer | null = null;
+  /** By which timeout the next look was planned. */
+  let planned = 0;
   let ends: { fd: Fd; watch: Watch; pause: Timer | null } | null = null;
 
   function look(): void {
@@ -67,6 +69,7 @@ export function createIdleWatch(
   }
 
   function lookLater(timeout: number): void {
+    planned = timeout;
     timer = clock.after(nextSampleMs(idleness, timeout, clock.now()), look);
   }
 
@@ -121,7 +124,13 @@ export function createIdleWatch(
   return {
     start,
     goOn() {
+      const timeout = timeoutMs();
       if (timer === null) start();
+      else if (timeout === null) stop();
+      else if (timeout !== planned) {
+        timer.cancel();
+        lookLater(timeout);
+      }
     },
     stop,
     save(carry) {

@@ -277,6 +277,7 @@ export function createListen(host: HandoffHost): Handoff {
       for (const ref of refs()) ref.stop("replaced");
     },
     resume,
+    configured: resume,
     holds: () => workers.size > 0 && !frost.on,
     holdsTwin: () => departing,
     gone,

@@ -36,6 +36,8 @@ export interface Crew {
   start(): void;
   /** `workers.min` run also when nobody is there. */
   keepWarm(): void;
+  /** `workers.min` may be another, and how long those may rest who have nothing to do. */
+  configured(): void;
   /** A worker has nothing to do any more. */
   rest(worker: Worker): void;
   ready(handler: HandlerRef): void;
@@ -60,7 +62,7 @@ export interface SavedCrew {
 }
 
 export function createCrew(host: HandoffHost, events: CrewEvents): Crew {
-  const { sys, clock } = host;
+  const { sys } = host;
   const channelKind: ChannelKind = host.config.protocol === "node" ? nodeChannel : seqpacketChannel;
   const workers = new Map<number, Worker>();
   /** Whether `min` workers are to run: not after an end that `restart` leaves at that, until the next client. */
@@ -80,9 +82,8 @@ export function createCrew(host: HandoffHost, events: CrewEvents): Crew {
   const workerEvents: WorkerEvents = {
     ...events,
     idle(worker) {
-      const { idleTimeout, onIdle } = host.config;
-      if (idleTimeout === null || worker.open.size > 0 || worker.retiring) return;
-      if (onIdle === "freeze") worker.frost.begin([worker.ref]);
+      if (worker.open.size > 0 || worker.retiring) return;
+      if (host.config.onIdle === "freeze") worker.frost.begin([worker.ref]);
       else dismissIfSpare(worker, "idle");
     },
     unfrozen(worker) {
@@ -137,7 +138,7 @@ export function createCrew(host: HandoffHost, events: CrewEvents): Crew {
     worker.ref.rested();
     if (retired) dismiss(worker, "replaced");
     else if (isFinishing(worker)) dismiss(worker, worker.aged ? tooOld : "max_served");
-    else if (host.config.idleTimeout !== null) worker.beIdle(clock.now() + host.config.idleTimeout);
+    else worker.rest.begin();
   }
 
   /** Those that `workers.min` keeps stay as they are. */
@@ -175,6 +176,10 @@ export function createCrew(host: HandoffHost, events: CrewEvents): Crew {
     startIfNeeded,
     start,
     keepWarm,
+    configured() {
+      for (const worker of all()) worker.rest.review();
+      keepWarm();
+    },
     rest,
     ready,
     /** It finishes what it has, beside the one that is started for who comes next. */

@@ -4,7 +4,6 @@
  */
 import type { Carry, Saved } from "../native/carry.ts";
 import type { BoundListener } from "../net/listen.ts";
-import type { Timer } from "../util/clock.ts";
 import type { Channel } from "./channel.ts";
 import { createFrost, type Frost, type SavedFrost } from "./frost.ts";
 import type { HandlerRef, HandoffHost, Restored } from "./handoff.ts";
@@ -17,13 +16,14 @@ import {
   savePassed,
   type Unreceived,
 } from "./pass-connection.ts";
+import { Rest } from "./rest.ts";
 
 export interface WorkerEvents {
   /** There is room in its channel again. */
   room(): void;
   /** It says that it has closed this one. */
   done(passed: Passed, worker: Worker): void;
-  /** It has been idle until the moment given to `beIdle`. */
+  /** It has rested for `idle_timeout`. */
   idle(worker: Worker): void;
   /** It was to be frozen and cannot be: it goes on. */
   unfrozen(worker: Worker): void;
@@ -40,7 +40,7 @@ export interface SavedWorker {
   served: number;
   received: boolean;
   /** On the monotonic clock. */
-  idleUntil: number | null;
+  restingSince: number | null;
   open: SavedPassed[];
   channel: Saved;
   frost: SavedFrost;
@@ -63,7 +63,8 @@ export class Worker implements Load {
   readonly frost: Frost;
   readonly #host: HandoffHost;
   readonly #events: WorkerEvents;
-  #idle: { until: number; timer: Timer } | null = null;
+  /** While it has nothing to do: `idle` tells of the end of that. */
+  readonly rest: Rest;
 
   /** @param channel keeps it */
   constructor(host: HandoffHost, ref: HandlerRef, channel: Channel, events: WorkerEvents) {
@@ -71,6 +72,11 @@ export class Worker implements Load {
     this.#events = events;
     this.ref = ref;
     this.channel = channel;
+    this.rest = new Rest(
+      host.clock,
+      () => host.config.idleTimeout,
+      () => events.idle(this),
+    );
     this.frost = createFrost(host, {
       // Who comes, comes through us: nobody can have come meanwhile.
       settled: () => {},
@@ -118,32 +124,15 @@ export class Worker implements Load {
     }
     passed.worker = this;
     this.served += 1;
-    this.beBusy();
+    this.rest.end();
     this.frost.thaw();
     this.ref.worked();
     return true;
   }
 
-  /** It has nothing to do: that is told by `idle` unless it gets something before `until`, on the monotonic clock. */
-  beIdle(until: number): void {
-    const { clock } = this.#host;
-    this.beBusy();
-    const timer = clock.after(Math.max(0, until - clock.now()), () => {
-      this.#idle = null;
-      this.#events.idle(this);
-    });
-    this.#idle = { until, timer };
-  }
-
-  /** Takes back `beIdle`. */
-  beBusy(): void {
-    this.#idle?.timer.cancel();
-    this.#idle = null;
-  }
-
   /** It has ended: takes in what it said before, and lets go of all that is held for it but its connections. */
   end(): void {
-    this.beBusy();
+    this.rest.end();
     this.frost.leave(this.ref);
     this.channel.finish();
     this.channel.close();
@@ -160,7 +149,7 @@ export class Worker implements Load {
       aged,
       served,
       received,
-      idleUntil: this.#idle?.until ?? null,
+      restingSince: this.rest.since,
       open: [...this.open.values()].map((passed) => savePassed(passed, listeners, carry)),
       channel: this.channel.save(carry),
       frost: this.frost.save(),
@@ -169,7 +158,7 @@ export class Worker implements Load {
 
   /** Takes up what `save` has said but its channel, which it was made with. @param onEnd the kernel has seen its end */
   restore(saved: SavedWorker, from: Restored, onEnd: (passed: Passed) => void): void {
-    const { idleUntil, open, frost } = saved;
+    const { restingSince, open, frost } = saved;
     this.ready = saved.ready;
     this.blocked = saved.blocked;
     this.replaced = saved.replaced;
@@ -180,7 +169,7 @@ export class Worker implements Load {
       const passed = restorePassed(one, this.#host, from, this, onEnd);
       this.open.set(passed.connection.id, passed);
     }
-    if (idleUntil !== null) this.beIdle(idleUntil);
+    if (restingSince !== null) this.rest.begin(restingSince);
     this.frost.restore(frost, [this.ref]);
   }
 

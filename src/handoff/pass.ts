@@ -147,6 +147,7 @@ export function createPass(host: HandoffHost): Handoff {
       goOn();
       crew.keepWarm();
     },
+    configured: crew.configured,
     // While none has room, a start is under way or the maximum is reached: who knocks waits in the kernel's queue.
     holds: (listener) => {
       if (refuses()) return false;

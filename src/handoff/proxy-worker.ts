@@ -2,10 +2,10 @@
  * The daemon behind `proxy` while it runs: how many connections it has, and what becomes of it when that is none, or
  * when it is too old. Nobody can come to it but through us, so whoever is to be lost by that would be lost here.
  */
-import type { Timer } from "../util/clock.ts";
 import { createFrost, type Frost, type SavedFrost } from "./frost.ts";
 import type { Client, HandlerRef, HandoffHost } from "./handoff.ts";
 import { type Aging, awaitLeave, resumeLeave, type SavedAging, tooOld } from "./old-age.ts";
+import { Rest } from "./rest.ts";
 
 type Host = Pick<HandoffHost, "config" | "clock" | "rewatch">;
 
@@ -15,7 +15,7 @@ export interface SavedProxyWorker {
   ready: boolean;
   served: boolean;
   retired: boolean;
-  /** Since when it has had no connection, where that is to have an end; on the monotonic clock. */
+  /** Since when it has had no connection; on the monotonic clock. */
   restingSince: number | null;
   aging: SavedAging | null;
   frost: SavedFrost;
@@ -32,14 +32,19 @@ export class ProxyWorker {
   relayed = 0;
   readonly #host: Host;
   readonly #frost: Frost;
-  /** Until it has had no connection for `idle_timeout`. */
-  #rest: { since: number; timer: Timer } | null = null;
+  /** While it has no connection. */
+  readonly #rest: Rest;
   #retired = false;
   #aging: Aging | null = null;
 
   constructor(host: Host, ref: HandlerRef) {
     this.#host = host;
     this.ref = ref;
+    this.#rest = new Rest(
+      host.clock,
+      () => this.#restMs(),
+      () => this.#idle(),
+    );
     this.#frost = createFrost(host, {
       // Nobody can have come meanwhile.
       settled: () => {},
@@ -63,7 +68,7 @@ export class ProxyWorker {
 
   /** It is to get a connection. */
   work(): void {
-    this.#stir();
+    this.#rest.end();
     this.#frost.thaw();
     this.ref.worked();
   }
@@ -72,9 +77,14 @@ export class ProxyWorker {
   rest(): void {
     if (this.connections > 0) return;
     this.ref.rested();
-    this.#stir();
+    this.#rest.end();
     if (this.#retired && this.ready) this.#leave("replaced");
-    else this.#restSince(this.#host.clock.now());
+    else this.#rest.begin();
+  }
+
+  /** Keys that say how long it may rest may be others. */
+  configured(): void {
+    this.#rest.review();
   }
 
   /** Another is to serve who comes from now on. */
@@ -90,7 +100,7 @@ export class ProxyWorker {
 
   /** It has gone. */
   close(): void {
-    this.#stir();
+    this.#rest.end();
     this.#aging?.giveUp();
     this.#frost.leave(this.ref);
   }
@@ -101,7 +111,7 @@ export class ProxyWorker {
       ready: this.ready,
       served: this.served,
       retired: this.#retired,
-      restingSince: this.#rest?.since ?? null,
+      restingSince: this.#rest.since,
       aging: this.#aging?.save() ?? null,
       frost: this.#frost.save(),
     };
@@ -112,25 +122,15 @@ export class ProxyWorker {
     this.ready = ready;
     this.served = served;
     this.#retired = retired;
-    if (restingSince !== null) this.#restSince(restingSince);
+    if (restingSince !== null) this.#rest.begin(restingSince);
     this.#frost.restore(frost, [this.ref]);
     if (aging !== null) this.#aging = resumeLeave(this.#host, this.ref, () => this.#leaveIfAlone(), aging);
   }
 
-  #restSince(since: number): void {
-    const { clock, config } = this.#host;
-    const { idleTimeout, onIdle } = config;
-    if (idleTimeout === null || (onIdle === "stop" && this.#isKept)) return;
-    const timer = clock.after(Math.max(0, since + idleTimeout - clock.now()), () => {
-      this.#rest = null;
-      this.#idle();
-    });
-    this.#rest = { since, timer };
-  }
-
-  #stir(): void {
-    this.#rest?.timer.cancel();
-    this.#rest = null;
+  /** `null` for ever. */
+  #restMs(): number | null {
+    const { idleTimeout, onIdle } = this.#host.config;
+    return onIdle === "stop" && this.#isKept ? null : idleTimeout;
   }
 
   #idle(): void {

@@ -242,6 +242,7 @@ export function createProxy(host: HandoffHost): Handoff {
     accepts: true,
     readable,
     resume: goOn,
+    configured: () => worker?.configured(),
     // While it is being stopped, or cannot be started: who knocks waits in the kernel's queue.
     holds: () => !mayTake(),
     closing() {

@@ -31,6 +31,8 @@ export interface StdioIdle {
   /** Borrows the connection, which is not handed over yet. */
   add(incoming: Incoming, fd: Fd, handler: HandlerRef): void;
   remove(pid: number): void;
+  /** The timeout may be another. */
+  review(): void;
   save(): SavedStdioIdle[];
   restore(saved: readonly SavedStdioIdle[], from: Pick<Restored, "handlers">): void;
 }
@@ -69,6 +71,11 @@ export function watchStdioIdle(host: Pick<HandoffHost, "config" | "sys" | "clock
     next = { timer, at };
   }
 
+  function review(): void {
+    const timeoutMs = timeoutOf(host.config);
+    if (timeoutMs !== null) schedule(sampleEveryMs(timeoutMs));
+  }
+
   return {
     add({ remote }, fd, handler) {
       const timeoutMs = timeoutOf(host.config);
@@ -83,13 +90,13 @@ export function watchStdioIdle(host: Pick<HandoffHost, "config" | "sys" | "clock
       next?.timer.cancel();
       next = null;
     },
+    review,
     save: () => Array.from(watched, ([pid, { handler: _, ...entry }]) => ({ pid, ...entry })),
     restore(saved, { handlers }) {
       for (const { pid, ...entry } of saved) {
         watched.set(pid, { ...entry, handler: restoredHandler(handlers, pid) });
       }
-      const timeoutMs = timeoutOf(host.config);
-      if (timeoutMs !== null) schedule(sampleEveryMs(timeoutMs));
+      review();
     },
   };
 }

@@ -74,6 +74,7 @@ export function createStdio(host: HandoffHost, relay: UdpRelay): Handoff {
       entrance.resume();
       relay.resume();
     },
+    configured: idle.review,
     closing(listener) {
       if (host.isStopped()) entrance.close();
       relay.closing(listener);

@@ -201,6 +201,7 @@ export function createWait(host: HandoffHost): Handoff {
     holds: (listener) => [...turns.values()].some((turn) => turn.listener === listener && !turn.frost.on),
     closing,
     resume,
+    configured: resume,
     gone,
     aged,
     save,

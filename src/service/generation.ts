@@ -68,7 +68,7 @@ export class Generation {
     this.config = config;
     this.#world = world;
     this.#owner = owner;
-    this.launcher = new Launcher(world, config, () => owner.listeners.bound, previous?.launcher ?? null);
+    this.launcher = new Launcher(world, this, () => owner.listeners.bound, previous?.launcher ?? null);
     this.starts = this.#newStarts();
     this.handoff = createHandoff(config.handoff, this.#host());
   }
@@ -106,7 +106,7 @@ export class Generation {
 
   #newStarts(): Starts {
     const owner = this.#owner;
-    return new Starts(this.#world, this.config, this.launcher, owner.counters, {
+    return new Starts(this.#world, this, this.launcher, owner.counters, {
       started: (handler) => {
         this.handlers.add(handler);
         owner.started(this, handler);

@@ -71,7 +71,7 @@ export class Handler {
   readonly pid: number;
   readonly connection: Connection | null;
   readonly #world: HandlerWorld;
-  readonly #service: LifeKeys;
+  readonly #owner: { readonly config: LifeKeys };
   readonly #events: HandlerEvents;
   readonly #reach: Reach;
   readonly #readiness: Readiness;
@@ -90,7 +90,7 @@ export class Handler {
 
   constructor(
     world: HandlerWorld,
-    service: LifeKeys,
+    owner: { readonly config: LifeKeys },
     started: Started,
     connection: Connection | null,
     readiness: Readiness,
@@ -101,14 +101,20 @@ export class Handler {
     this.#started = started;
     this.#startedAt = world.clock.now();
     this.#world = world;
-    this.#service = service;
+    this.#owner = owner;
     this.#reach = started.reach;
     this.#readiness = readiness;
     this.#events = events;
     this.#timer = new Alarm(world.clock);
     this.#lifetime = new Alarm(world.clock);
     this.#watchdog = new Alarm(world.clock);
-    if (service.maxLifetime !== null) this.#lifetime.set(service.maxLifetime, () => events.aged(this));
+    const { maxLifetime } = owner.config;
+    if (maxLifetime !== null) this.#lifetime.set(maxLifetime, () => events.aged(this));
+  }
+
+  /** A reload may change some of them while it runs. */
+  get #service(): LifeKeys {
+    return this.#owner.config;
   }
 
   /** Looks for its readiness from now on; one that needs no looking is ready when this returns. */

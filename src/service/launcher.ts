@@ -40,7 +40,7 @@ interface Draft {
 
 export class Launcher {
   readonly #world: World;
-  readonly #service: ServiceConfig;
+  readonly #owner: { readonly config: ServiceConfig };
   readonly #listeners: () => readonly BoundListener[];
   /** With the pid of the handler that each was made for. */
   readonly #pipes: Map<StderrPipe, number>;
@@ -53,15 +53,20 @@ export class Launcher {
    */
   constructor(
     world: World,
-    service: ServiceConfig,
+    owner: { readonly config: ServiceConfig },
     listeners: () => readonly BoundListener[],
     previous: Launcher | null,
   ) {
     this.#world = world;
-    this.#service = service;
+    this.#owner = owner;
     this.#listeners = listeners;
     this.#pipes = previous === null ? new Map() : previous.#pipes;
     this.#madeDirectories = previous === null ? [] : previous.#madeDirectories;
+  }
+
+  /** Keys that concern no start may change while it lives, so it is asked for when it counts. */
+  get #service(): ServiceConfig {
+    return this.#owner.config;
   }
 
   /** Looks up what the service needs. May be called again: what was found before is replaced. */
@@ -143,7 +148,7 @@ export class Launcher {
       return started;
     }
     const remembered = connection === null ? null : connection.remember();
-    draft.handler = new Handler(this.#world, this.#service, started.value, remembered, readiness, events);
+    draft.handler = new Handler(this.#world, this.#owner, started.value, remembered, readiness, events);
     return ok(draft.handler);
   }
 
@@ -277,7 +282,7 @@ export class Launcher {
     const started = processes.adopt(this.#service, saved.process, claim, (exit) => handler.ended(exit));
     const host = { resumeEnd: (end: Saved, onEnd: OnEnd) => ends.resume(end, onEnd) };
     const connection = saved.connection === null ? null : restoreConnection(saved.connection, host, () => {});
-    const handler: Handler = new Handler(this.#world, this.#service, started, connection, readiness, events);
+    const handler: Handler = new Handler(this.#world, this.#owner, started, connection, readiness, events);
     handler.resume(saved);
     return handler;
   }

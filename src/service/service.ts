@@ -206,7 +206,10 @@ export class Service {
       // While one is made the path leads to nobody for a moment, and a reload refuses nobody.
       if (single.includes(listener) && this.#lacksTwin(listener)) this.#listening(listener, "kept");
     }
+    this.#current.handoff.configured();
     this.#tryAgain();
+    this.listeners.rewatch();
+    if (this.#isWatching()) this.#current.handoff.resume();
     return applied;
   }
 

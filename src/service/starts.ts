@@ -39,7 +39,7 @@ export interface SavedStarts {
 
 export class Starts {
   readonly #world: Pick<World, "clock" | "lend">;
-  readonly #service: { name: string; startLimit: StartLimit };
+  readonly #owner: { readonly config: { name: string; startLimit: StartLimit } };
   readonly #launcher: Launcher;
   readonly #counters: Counters;
   readonly #events: StartsEvents;
@@ -51,13 +51,13 @@ export class Starts {
 
   constructor(
     world: Pick<World, "clock" | "lend">,
-    service: { name: string; startLimit: StartLimit },
+    owner: { readonly config: { name: string; startLimit: StartLimit } },
     launcher: Launcher,
     counters: Counters,
     events: StartsEvents,
   ) {
     this.#world = world;
-    this.#service = service;
+    this.#owner = owner;
     this.#launcher = launcher;
     this.#counters = counters;
     this.#events = events;
@@ -111,7 +111,7 @@ export class Starts {
     this.#lastFailure = reason;
     this.#counters.startFailures += 1;
     const now = this.#world.clock.now();
-    const { history, waitMs } = countFailure(this.#history, this.#service.startLimit, now);
+    const { history, waitMs } = countFailure(this.#history, this.#owner.config.startLimit, now);
     this.#history = history;
     if (waitMs !== null) this.#events.backOff(reason, now + waitMs);
   }
@@ -147,7 +147,7 @@ export class Starts {
     }
     const { stage, code } = started.error;
     if (!isShortage(code)) {
-      this.failed(`cannot start "${this.#service.name}": ${stage}: ${code}`);
+      this.failed(`cannot start "${this.#owner.config.name}": ${stage}: ${code}`);
       return;
     }
     this.#counters.startFailures += 1;

@@ -34,11 +34,8 @@ function makesADifference(base: string, key: string, value: string): boolean {
   return differs;
 }
 
-test("whatever a file would say otherwise, key by key, is not the same", () => {
-  const unseen = Object.entries(serviceTable).filter(
-    ([key, { example }]) => !bases.some((base) => makesADifference(base, key, writeValue(example))),
-  );
-  expect(unseen.map(([key]) => key)).toEqual([]);
+test.each(Object.entries(serviceTable))("%s makes a difference", (key, { example }) => {
+  expect(bases.some((base) => makesADifference(base, key, writeValue(example)))).toBe(true);
 });
 
 test("places, comments and other ways to say it are the same", () => {

@@ -52,6 +52,18 @@ test.each([
     worker.replace("7", "8"),
     { keys: ["listen"], replaces: true },
   ],
+  [
+    "the life of workers",
+    worker,
+    `${worker}idle_timeout = "1m"\nworkers = { min = 1 }\nstop_signal = "SIGINT"\nrestart = "always"`,
+    { keys: ["workers", "idle_timeout", "stop_signal", "restart"], replaces: false },
+  ],
+  [
+    "what a worker is told at its start",
+    worker,
+    `${worker}watchdog = "1m"`,
+    { keys: ["watchdog"], replaces: true },
+  ],
   ["defaults of all", plain, `[defaults]\nnice = 3\n${plain}`, { keys: ["nice"], replaces: true }],
 ])("%s", (_what, before, after, change) => {
   expect(changeOf(before, after)).toEqual(change);
