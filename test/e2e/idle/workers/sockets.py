@@ -3,8 +3,8 @@
 Each argument is a listener in the order of LISTEN_FDS: `tcp`, or the type and path of a Unix socket such as
 `stream:/run/x.sock`, checked as sd_is_socket_unix(fd, type, 1, path) does it. Every client gets the pid in a line, and the
 end when it ends its own side. Arguments that begin with a dash say how it behaves when it is told to stop:
--once: has taken one client and takes nobody else, and ends at SIGUSR1. -shuts: shuts its sockets down, and ends. -lingers: goes on taking
-clients for a while, whom nobody answers, and ends.
+-once: has taken one client and takes nobody else, and ends at SIGUSR1. -shuts: shuts its sockets down, and ends.
+-lingers[=SECONDS]: goes on taking clients for a while, whom nobody answers, and ends.
 """
 import os
 import selectors
@@ -28,7 +28,7 @@ for listener, word in zip(listeners, wanted):
         assert listener.getsockname() == path, (listener.getsockname(), word)
 
 selector = selectors.DefaultSelector()
-
+lingers = next((float(word[9:] or 0.03) for word in manners if word.startswith("-lingers")), None)
 
 told = False
 
@@ -36,8 +36,8 @@ told = False
 def stop(_signal, _frame):
     global told
     told = True
-    if "-lingers" in manners:
-        signal.setitimer(signal.ITIMER_REAL, 0.03)
+    if lingers is not None:
+        signal.setitimer(signal.ITIMER_REAL, lingers)
         return
     if "-shuts" in manners:
         for listener in listeners:
@@ -55,7 +55,7 @@ for listener in listeners:
 while True:
     for key, _ in selector.select():
         if key.fileobj not in listeners:
-            if told and "-lingers" in manners:
+            if told and lingers is not None:
                 time.sleep(0.001)
                 continue
             selector.unregister(key.fileobj)
