@@ -14,8 +14,20 @@ import { formatJson, formatTable } from "./report.ts";
 import { sampling } from "./sampling/sampling.ts";
 import { spawn } from "./spawn/spawn.ts";
 import { stdio } from "./stdio/stdio.ts";
+import { upgrade } from "./upgrade/upgrade.ts";
 
-const benchmarks: readonly Benchmark[] = [stdio, listen, pass, proxy, spawn, sampling, control, reload, idle];
+const benchmarks: readonly Benchmark[] = [
+  stdio,
+  listen,
+  pass,
+  proxy,
+  spawn,
+  sampling,
+  control,
+  reload,
+  upgrade,
+  idle,
+];
 
 const most = { rounds: 1000, seconds: 60 };
 
