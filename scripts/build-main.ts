@@ -28,8 +28,6 @@ const { metafile } = await build({
   external: ["#sys"],
   minifyWhitespace: true,
   minifySyntax: true,
-  // Names of functions and classes are for whoever reads a stack trace.
-  keepNames: true,
   sourcemap: "linked",
   legalComments: "none",
   metafile: true,
