@@ -225,9 +225,12 @@ export function createListen(host: HandoffHost): Handoff {
     }
   }
 
-  /** The configuration may have changed, too. */
   function resume(): void {
     keepWarm();
+    growth.watch();
+  }
+
+  function configured(): void {
     growth.watch();
     if (workers.size > 0 && !departing && !frost.on) idle.goOn();
   }
@@ -277,7 +280,7 @@ export function createListen(host: HandoffHost): Handoff {
       for (const ref of refs()) ref.stop("replaced");
     },
     resume,
-    configured: resume,
+    configured,
     holds: () => workers.size > 0 && !frost.on,
     holdsTwin: () => departing,
     gone,

@@ -159,8 +159,7 @@ export function createWait(host: HandoffHost): Handoff {
     host.rewatch();
   }
 
-  /** The configuration may have changed. */
-  function resume(): void {
+  function configured(): void {
     for (const turn of turns.values()) {
       if (isBound(turn) && !turn.leaving && !turn.frost.on) turn.idle.goOn();
     }
@@ -200,8 +199,7 @@ export function createWait(host: HandoffHost): Handoff {
     readable,
     holds: (listener) => [...turns.values()].some((turn) => turn.listener === listener && !turn.frost.on),
     closing,
-    resume,
-    configured: resume,
+    configured,
     gone,
     aged,
     save,

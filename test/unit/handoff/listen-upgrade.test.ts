@@ -190,7 +190,7 @@ describe.each(handoffs)("%s", (_name, create) => {
     });
     const reload = (changed: Partial<ServiceConfig>) => {
       Object.assign(host.config, changed);
-      handoff.resume();
+      handoff.configured();
     };
     pass(60_000);
     reload({ idleTimeout: 10_000 });
