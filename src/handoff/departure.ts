@@ -15,6 +15,9 @@
  * A path is not turned back while somebody waits at the twin, who would wait for ever: then the workers go as soon as
  * those have left who are connected to them.
  *
+ * An upgrade may come between any two steps: programs are the sockets' own, nodes stay where they are, and who is on his
+ * way out is part of what the handoffs save. So the next process takes the next step.
+ *
  * A TCP program is replaced each time and never detached: access rules live in it as well. Setting one needs
  * CAP_NET_ADMIN. Without it, and for sockets that have no such door (abstract names, datagrams, FIFOs, sockets that we
  * were given), step 1 is left out: then who comes between the count and the workers' end can be lost.

@@ -1,5 +1,6 @@
 /** `wait`: a handler has the socket itself, and nobody who comes before, while or after it runs is lost. */
 import { describe, expect, test } from "vitest";
+import { startFreezing, visit } from "../frozen/tools.ts";
 import { datagramClient } from "../rig/client.ts";
 import { kinds } from "./clients.ts";
 import { startAcceptor, startFailures, starts } from "./tools.ts";
@@ -57,4 +58,18 @@ test("datagrams that are all the same are each taken by a handler", async () => 
   expect(pids.size).toBe(count);
   expect(await startFailures(rig)).toBe(0);
   expect(rig.events.filter(({ event }) => event === "connection.refused")).toEqual([]);
+});
+
+test("a handler that goes on for a while after its service was stopped is left alone", async () => {
+  await using rig = await startFreezing({
+    handoff: "wait",
+    words: ["deaf"],
+    keys: 'on_idle = "stop"\nidle_timeout = "300ms"\nstop_timeout = "1500ms"',
+  });
+  const { client, pid } = await visit(await rig.port("it"));
+  expect(await rig.stop()).toEqual({ code: 0, signal: null });
+  await client[Symbol.asyncDispose]();
+  expect(await rig.event("handler.exited")).toMatchObject({ pid, signal: "SIGKILL" });
+  // Not once through a descriptor that is not its listener's any more, which would be an internal error.
+  expect(rig.otherLines).toEqual([]);
 });

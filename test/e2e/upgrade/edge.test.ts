@@ -14,7 +14,7 @@ import { asRoot, needs } from "../rig/needs.ts";
 import type { Rig } from "../rig/rig.ts";
 import { upgrade } from "./tools.ts";
 
-const upgrades = 12;
+const upgrades = 8;
 
 /** A copy that workers of other users may read. */
 function copy(directory: string, name: string): string {

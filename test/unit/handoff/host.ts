@@ -1,4 +1,5 @@
 /** A host for handoffs whose workers accept by themselves: the kernel, the clock and the worker are in the test's hands. */
+import { expect } from "vitest";
 import type { ServiceConfig } from "../../../src/config/config.ts";
 import type { Handoff, HandoffHost, RestoredHandler } from "../../../src/handoff/handoff.ts";
 import type { Sys } from "../../../src/native/sys.ts";
@@ -93,7 +94,9 @@ export function setUp(create: (host: HandoffHost) => Handoff, { listener, config
   const done = () => log.splice(0);
   /** `ms` in which another process takes the place of this one, by what is saved; its one listener is there anew. */
   const upgrade = (from: Handoff, ms = 0) => {
-    const saved = JSON.parse(JSON.stringify(from.save((fd) => fd)));
+    const told = from.save((fd) => fd);
+    const saved = JSON.parse(JSON.stringify(told));
+    expect(saved).toStrictEqual(told);
     due.clear();
     now += ms;
     const listeners = bound.map((one): BoundListener => JSON.parse(JSON.stringify(one)));
