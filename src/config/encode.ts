@@ -1,12 +1,13 @@
 /** Values of the schema back into what a file would say: for `show`, and for the control socket. */
 import { z } from "zod";
 import { formatEndpoint } from "../net/address.ts";
+import { rememberLast } from "../util/last.ts";
 import type { Config, DaemonConfig, ListenerConfig, ServiceConfig } from "./config.ts";
 import { optionMisfit } from "./listeners.ts";
 import { isTable } from "./located.ts";
 import { keyMisfit } from "./misfit.ts";
 import { daemonTable, listenerTable, serviceTable } from "./schema/index.ts";
-import { type KeyTable, rowsOf, type Toml } from "./schema/key.ts";
+import { type Key, type KeyTable, rowsOf, type Toml } from "./schema/key.ts";
 import { defaultsOf } from "./table.ts";
 
 export type TomlTable = { [key: string]: Toml };
@@ -24,9 +25,10 @@ export function encodeDaemon(daemon: DaemonConfig): TomlTable {
   return encodeTable(daemonTable, daemon, () => true);
 }
 
+const { listen: _listen, socket: _socket, handoff: _handoff, command: _command, ...rest } = serviceTable;
+
 /** Every key that has a meaning for the service. */
 export function encodeService(service: ServiceConfig): TomlTable {
-  const { listen: _listen, socket: _socket, handoff: _handoff, command: _command, ...rest } = serviceTable;
   const kinds = new Set(service.listeners.map(({ endpoint }) => endpoint.kind));
   const isBuiltin = service.handoff === "builtin";
   return {
@@ -50,6 +52,9 @@ function encodeListener({ endpoint, options }: ListenerConfig, service: string):
   return Object.keys(set).length === 0 ? address : { address, ...set };
 }
 
+/** Most services say of most keys what the one before said, which is a default that they share. */
+const encodeValue = rememberLast((row: Key<unknown>, value: unknown) => z.encode(row.type, value) as Toml);
+
 /** @param keep tells by the path of a key whether it is written */
 function encodeTable(
   rows: KeyTable,
@@ -64,7 +69,7 @@ function encodeTable(
     if (value === undefined || (value === null && row.default === undefined) || !keep(prefix + key, value))
       continue;
     if (row.fields === null) {
-      written[key] = z.encode(row.type, value) as Toml;
+      written[key] = encodeValue(row, value);
     } else if (isTable(value)) {
       const inside = encodeTable(row.fields, value, keep, `${prefix}${key}.`);
       if (Object.keys(inside).length > 0) written[key] = inside;

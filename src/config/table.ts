@@ -1,6 +1,7 @@
 /** Reads a table by the rows of the schema: every key checked by its own type, every problem at its own place. */
 import type { z } from "zod";
 import { describe } from "../util/describe.ts";
+import { rememberLast } from "../util/last.ts";
 import { nearest } from "../util/nearest.ts";
 import { isTable, type Located } from "./located.ts";
 import type { Problem } from "./problem.ts";
@@ -32,12 +33,19 @@ export function readTable(rows: KeyTable, values: unknown, context: TableContext
     } else if (found.row.fields !== null) {
       result[found.name] = readTable(found.row.fields, value, { ...context, path: [...context.path, key] });
     } else {
-      const parsed = found.row.type.safeParse(value);
+      const parsed = parseValue(found.row, value);
       if (parsed.success) result[found.name] = parsed.data;
       else for (const issue of parsed.error.issues) reportIssue(issue, key, value, context);
     }
   }
   return result;
+}
+
+/** Most services say of a key what the one before said; a list or a table is always another. */
+const parseScalar = rememberLast((row: Key<unknown>, value: unknown) => row.type.safeParse(value));
+
+function parseValue(row: Key<unknown>, value: unknown): ReturnType<typeof parseScalar> {
+  return typeof value === "object" ? row.type.safeParse(value) : parseScalar(row, value);
 }
 
 function reportUnknownKey(rows: KeyTable, key: string, context: TableContext): void {
