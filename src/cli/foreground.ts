@@ -68,6 +68,7 @@ export async function runForeground(
       sys,
       clock: systemClock,
       emit: logger.emit,
+      bug: logger.bug,
       logLosses: () => logger.losses,
       configureLog: (changed) => logger.configure(logOptions(context, changed, options)),
       host: {

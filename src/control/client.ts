@@ -71,37 +71,44 @@ export async function followEvents(
   return ok(null);
 }
 
-function send(
+async function send(
   socketPath: string,
-  method: string,
-  path: string,
-  body: string,
-  signal?: AbortSignal,
+  ...[method, path, body, signal]: Question
 ): Promise<Result<IncomingMessage, CallFailure>> {
+  const first = await ask(socketPath, method, path, body, signal);
+  // A daemon that executes itself anew (an upgrade) hangs up too. What changes nothing may be asked once more.
+  const again = !first.ok && isHangUp(first.error) && method === "GET";
+  const answer = again ? await ask(socketPath, method, path, body, signal) : first;
+  return answer.ok ? answer : err(connectFailure(socketPath, answer.error));
+}
+
+type Question = [method: string, path: string, body: string, signal?: AbortSignal | undefined];
+
+function ask(
+  socketPath: string,
+  ...[method, path, body, signal]: Question
+): Promise<Result<IncomingMessage, NodeJS.ErrnoException>> {
   return new Promise((resolve) => {
     const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
     const options = { socketPath, method, path, headers, agent: false as const };
     const sent = request(signal === undefined ? options : { ...options, signal }, (response) =>
       resolve(ok(response)),
     );
-    sent.on("error", (error: NodeJS.ErrnoException) => resolve(err(connectFailure(socketPath, error))));
+    sent.on("error", (error) => resolve(err(error)));
     sent.end(body);
   });
 }
 
+function isHangUp({ code }: NodeJS.ErrnoException): boolean {
+  return code === "ECONNRESET" || code === "EPIPE";
+}
+
 function connectFailure(socketPath: string, error: NodeJS.ErrnoException): CallFailure {
-  switch (error.code) {
-    case "ENOENT":
-    case "ECONNREFUSED":
-      return { kind: "not running" };
-    case "EACCES":
-    // A caller without a role is hung up on.
-    case "ECONNRESET":
-    case "EPIPE":
-      return { kind: "forbidden", message: `${socketPath}: you may not call this daemon` };
-    default:
-      return { kind: "failed", message: `${socketPath}: ${error.code ?? error.message}`, problems: [] };
-  }
+  // A caller without a role is hung up on.
+  if (error.code === "EACCES" || isHangUp(error))
+    return { kind: "forbidden", message: `${socketPath}: you may not call this daemon` };
+  if (error.code === "ENOENT" || error.code === "ECONNREFUSED") return { kind: "not running" };
+  return { kind: "failed", message: `${socketPath}: ${error.code ?? error.message}`, problems: [] };
 }
 
 function failureOf(socketPath: string, { statusCode }: IncomingMessage, body: unknown): CallFailure {

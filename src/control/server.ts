@@ -33,6 +33,8 @@ const closePatienceMs = 500;
 
 export interface ControlWorld extends CallerWorld {
   backend: Backend;
+  /** Reports an exception that nobody expected. */
+  bug(error: unknown): void;
 }
 
 /** A server at one moment. */
@@ -67,7 +69,10 @@ export function serveControl(world: ControlWorld, listener: BoundListener): Cont
     const asks = (route: Route) => {
       if (route.path === routes.upgrade.path) waiting.set(response, call.fd);
     };
-    void answer(world.backend, call, request, response, asks);
+    answer(world.backend, call, request, response, asks).catch((error) => {
+      world.bug(error);
+      if (!response.headersSent) refuse(response, 500, { error: `a bug of tinetd, see its log: ${error}` });
+    });
   });
   const callers = acceptCallers(world, listener, (call) => {
     calls.set(call.socket, call);

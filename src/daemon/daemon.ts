@@ -45,6 +45,8 @@ export interface DaemonWorld {
   sys: Sys;
   clock: Clock;
   emit: Emit;
+  /** Reports an exception that nobody expected. */
+  bug(error: unknown): void;
   /** What the log had no room for so far. */
   logLosses(): LogLosses;
   /** Logs as another `[daemon]` says, or gives the reason why all is as before. */
@@ -354,10 +356,10 @@ export class Daemon {
   }
 
   #newWeb({ daemon: { http } }: Config): Web {
-    const { sys, clock, inherited } = this.#world;
+    const { sys, clock, bug, inherited } = this.#world;
     const lend: CallerWorld["lend"] = (action) => this.#reserve.lend(action);
     const emit: Emit = (event) => this.#emit(event);
-    return new Web({ sys, clock, lend, emit, backend: this.#operator, inherited }, http);
+    return new Web({ sys, clock, lend, emit, bug, backend: this.#operator, inherited }, http);
   }
 
   /** What a reload has to tell of `[daemon]`. An address that a service wants too is the service's. */
@@ -496,9 +498,9 @@ export class Daemon {
   }
 
   #controlWorld() {
-    const { sys, clock } = this.#world;
+    const { sys, clock, bug } = this.#world;
     const lend = <T>(action: () => T) => this.#reserve.lend(action);
-    return { sys, clock, backend: this.#operator, lend };
+    return { sys, clock, bug, backend: this.#operator, lend };
   }
 
   /** `max_connections`, or fewer if the limit of open files does not allow that many. */

@@ -23,6 +23,7 @@ import { ok, type Result } from "../util/result.ts";
 export interface WebWorld extends Pick<CallerWorld, "sys" | "clock" | "lend"> {
   emit: Emit;
   backend: Backend;
+  bug(error: unknown): void;
   inherited: InheritedSocket[];
 }
 
@@ -91,10 +92,10 @@ export class Web {
 
   /** Goes on with what another process has opened. Keeps the listeners. */
   resume(listeners: readonly BoundListener[]): void {
-    const { sys, clock, lend, backend } = this.#world;
+    const { sys, clock, lend, backend, bug } = this.#world;
     this.#bound = listeners;
     this.#servers = listeners.map((listener) =>
-      serveControl({ sys, clock, lend, backend, roleOf: () => "watch", limits }, listener),
+      serveControl({ sys, clock, lend, backend, bug, roleOf: () => "watch", limits }, listener),
     );
   }
 

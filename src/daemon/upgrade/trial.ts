@@ -51,18 +51,23 @@ const asWeAre: Omit<SpawnPlan, "file" | "argv" | "environment" | "workingDirecto
 /** @returns the version that could take over, or why none can */
 export async function tryOut(world: TrialWorld, state: unknown): Promise<Result<Verdict, string>> {
   const { sys, nothing } = world;
-  const output = new Output(sys);
-  const errors = new Output(sys);
-  const copy = writeState(sys, state);
+  /** What is open, and closed in any case. */
+  const ours: (() => void)[] = [];
+  const openOutput = () => {
+    const output = new Output(sys);
+    ours.push(() => output.close());
+    return output;
+  };
   try {
+    const [output, errors] = [openOutput(), openOutput()];
+    const copy = writeState(sys, state);
+    ours.push(() => sys.close(copy));
     const ended = start(world, [nothing, output.theirs, errors.theirs, copy]);
     if (!ended.ok) return ended;
     const [code, said, wrong] = await Promise.all([ended.value, output.read(), errors.read()]);
     return judge(code, said, wrong);
   } finally {
-    sys.close(copy);
-    output.close();
-    errors.close();
+    for (const close of ours) close();
   }
 }
 
