@@ -8,11 +8,13 @@ import { type PidFile, resumePidFile, writePidFile } from "../daemon/pidfile.ts"
 import { handleSignals } from "../daemon/signals.ts";
 import { keepCode } from "../daemon/upgrade/kept-code.ts";
 import type { Program } from "../daemon/upgrade/program.ts";
+import { rehearsalClock, rehearsalSys } from "../daemon/upgrade/rehearsal.ts";
 import { createLogger, type LogOptions } from "../log/logger.ts";
 import type { Sys } from "../native/sys.ts";
 import { type InheritedSocket, readInheritance } from "../net/adopt.ts";
+import type { Host } from "../process/machine.ts";
 import { systemClock } from "../util/clock.ts";
-import type { Result } from "../util/result.ts";
+import { ok, type Result } from "../util/result.ts";
 import { type CliContext, type CliOption, CommandFailure, exitCode, type OptionValues } from "./command.ts";
 import { isRelayed, leaveTerminal } from "./detach.ts";
 import { answerCheck, type Takeover } from "./takeover.ts";
@@ -47,9 +49,10 @@ export interface DaemonPlan {
 export async function runForeground(
   context: CliContext,
   options: OptionValues,
-  { config, controlSocket, loadConfig, taken }: DaemonPlan,
+  plan: DaemonPlan,
 ): Promise<number> {
-  if (taken?.isCheck === true) return answerCheck(context);
+  const { config, controlSocket, loadConfig, taken } = plan;
+  if (taken?.isCheck === true) return rehearse(context, plan, taken);
   const readyFd = taken === null ? readyDescriptor(options) : null;
   const sys = context.sys();
   const inherited = taken === null ? inheritedSockets(context, sys, config) : [];
@@ -71,19 +74,11 @@ export async function runForeground(
       bug: logger.bug,
       logLosses: () => logger.losses,
       configureLog: (changed) => logger.configure(logOptions(context, changed, options)),
-      host: {
-        uid: process.geteuid?.() ?? 0,
-        gid: process.getegid?.() ?? 0,
-        groups: process.getgroups?.() ?? [],
-        environment: context.environment,
-      },
-      pid: process.pid,
-      version: context.version,
+      ...identityOf(context, taken),
       inherited,
       nothing,
       controlSocket,
       loadConfig,
-      program: { ...(taken?.program ?? programOf(context)), environment: context.environment },
       pidFile,
       code: taken?.code ?? keepCode(sys, context.program.main),
       flushLog: () => logger.flush(),
@@ -117,6 +112,51 @@ export async function runForeground(
   if (!(await logger.close())) process.kill(process.pid, "SIGKILL");
   if (failure !== null) throw new CommandFailure(failure);
   return exitCode.done;
+}
+
+/** Whose daemon it is, and how it was called. */
+function identityOf(context: CliContext, taken: Takeover | null) {
+  const { environment, version } = context;
+  const host: Host = {
+    uid: process.geteuid?.() ?? 0,
+    gid: process.getegid?.() ?? 0,
+    groups: process.getgroups?.() ?? [],
+    environment,
+  };
+  const program: Program = { ...(taken?.program ?? programOf(context)), environment };
+  return { host, pid: process.pid, version, program };
+}
+
+/** The trial of an upgrade: all is taken up as it would be, by hands that touch nothing. */
+function rehearse(
+  context: CliContext,
+  { config, controlSocket, loadConfig }: DaemonPlan,
+  taken: Takeover,
+): number {
+  const sys = rehearsalSys(context.sys());
+  const pidFile = keptPidFile(sys, taken);
+  const daemon = new Daemon(
+    {
+      sys,
+      clock: rehearsalClock(systemClock),
+      emit: () => {},
+      bug: () => {},
+      logLosses: () => ({ destination: 0, flood: 0 }),
+      configureLog: () => ok(null),
+      ...identityOf(context, taken),
+      inherited: [],
+      nothing: -1,
+      controlSocket,
+      loadConfig,
+      pidFile,
+      code: null,
+      flushLog: async () => {},
+      restored: { state: taken.state, claim: taken.luggage.claim },
+    },
+    config,
+  );
+  daemon.restore(taken.configOf);
+  return answerCheck(context);
 }
 
 /** @returns why it does not run */

@@ -70,9 +70,8 @@ function dismissGuard(): void {
   if (typeof settled === "function") settled();
 }
 
-/** The answer to a check, which all of the code has been loaded for by now. */
+/** What is said when nothing stands in the way. */
 export function answerCheck(context: CliContext): number {
-  context.sys();
   context.stdout.write(`${JSON.stringify({ version: context.version })}\n`);
   return exitCode.done;
 }

@@ -47,13 +47,13 @@ export interface SavedRelays {
 type OnEnd = (relayed: Relayed, bytes: Bytes, error?: string) => void;
 
 export class Relays {
-  readonly #sys: Pick<Sys, "relay" | "close" | "sealedFile">;
+  readonly #sys: Pick<Sys, "relay" | "close" | "sealedFile" | "readAt">;
   readonly #clock: Clock;
   readonly #onEnd: OnEnd;
   readonly #open = new Map<number, Relayed>();
   readonly #vigils = new Set<Vigil>();
 
-  constructor(sys: Pick<Sys, "relay" | "close" | "sealedFile">, clock: Clock, onEnd: OnEnd) {
+  constructor(sys: Pick<Sys, "relay" | "close" | "sealedFile" | "readAt">, clock: Clock, onEnd: OnEnd) {
     this.#sys = sys;
     this.#clock = clock;
     this.#onEnd = onEnd;

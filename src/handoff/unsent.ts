@@ -3,12 +3,11 @@
  * in an anonymous file. In the state itself it would be text, which 1,000 clients who do not read made 100 MB long and
  * a second slow, and which ends at the length that a string may have.
  */
-import { readSync } from "node:fs";
 import type { Carry } from "../native/carry.ts";
 import type { Fd, Sys } from "../native/sys.ts";
 import type { Clock } from "../util/clock.ts";
 
-type UnsentSys = Pick<Sys, "close" | "sealedFile">;
+type UnsentSys = Pick<Sys, "close" | "sealedFile" | "readAt">;
 
 export class UnsentWriter {
   readonly #pieces: Uint8Array[] = [];
@@ -29,11 +28,13 @@ export class UnsentWriter {
 }
 
 export class UnsentReader {
+  readonly #sys: UnsentSys;
   readonly #fd: Fd | null;
   #position = 0;
 
   /** Keeps the descriptor until this turn is over: up to then it may be that another process has to read it all again. */
   constructor(sys: UnsentSys, clock: Clock, fd: Fd | null) {
+    this.#sys = sys;
     this.#fd = fd;
     if (fd !== null) clock.after(0, () => sys.close(fd));
   }
@@ -41,8 +42,8 @@ export class UnsentReader {
   take(length: number): Uint8Array {
     const bytes = new Uint8Array(length);
     for (let filled = 0; filled < length; ) {
-      const count =
-        this.#fd === null ? 0 : readSync(this.#fd, bytes, filled, length - filled, this.#position);
+      const rest = bytes.subarray(filled);
+      const count = this.#fd === null ? 0 : this.#sys.readAt(this.#fd, rest, this.#position);
       if (count === 0) throw new Error("less came along than relays have not sent yet");
       filled += count;
       this.#position += count;

@@ -387,6 +387,8 @@ export interface Sys {
   getxattr(path: string, name: string): Uint8Array | null;
   /** An anonymous file (memfd_create) that holds `data`, sealed against any change; position 0. */
   sealedFile(name: string, data: Uint8Array): Fd;
+  /** Reads at `position`, which is no property of the descriptor then (pread(2)). 0 is the end. */
+  readAt(fd: Fd, buffer: Uint8Array, position: number): number;
   /**
    * An exclusive lock of the open file description (F_OFD_SETLK), which outlives an exec and ends with its last
    * descriptor; needs one open for writing. `null` if it is now ours, else the holder's pid: -1 where the holder is an

@@ -63,6 +63,7 @@ const members: Record<keyof Sys, string> = {
   groupList: "function",
   getxattr: "function",
   sealedFile: "function",
+  readAt: "function",
   lockFile: "function",
   makeFifo: "function",
   exchangePaths: "function",

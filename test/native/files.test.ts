@@ -47,6 +47,18 @@ describe("a sealed file", () => {
     sys.close(fd);
   });
 
+  test("is read at any position, by whoever has it", () => {
+    const fd = sys.sealedFile("state", Buffer.from("0123456789"));
+    const three = Buffer.alloc(3);
+    expect([sys.readAt(fd, three, 4), three.toString()]).toEqual([3, "456"]);
+    expect([sys.readAt(fd, three, 8), three.toString()]).toEqual([2, "896"]);
+    expect(sys.readAt(fd, three, 10)).toBe(0);
+    expect(sys.readAt(fd, three, 2 ** 40)).toBe(0);
+    expect(readFileSync(fd, "latin1")).toBe("0123456789");
+    sys.close(fd);
+    expect(failure(() => sys.readAt(fd, three, 0))).toMatchObject({ code: "EBADF", syscall: "pread64" });
+  });
+
   test("may be empty", () => {
     const fd = sys.sealedFile("", new Uint8Array(0));
     expect(readSync(fd, Buffer.alloc(1))).toBe(0);

@@ -1,6 +1,7 @@
 /**
  * The trial of an upgrade: the installed version runs as a child on a copy of the state. It loads all of its code and
- * the addon, reads the state and the configuration in it, and says which version it is. It has none of the sockets.
+ * the addon, takes up the state as it would in earnest (rehearsal.ts), and says which version it is. It has none of the
+ * sockets.
  */
 import { type Fd, READABLE, type SpawnPlan, type Sys } from "../../native/sys.ts";
 import type { Processes } from "../../process/processes.ts";

@@ -67,6 +67,24 @@ napi_value op_sealed_file(napi_env env, napi_callback_info info)
 	return throw_system_error(env, error, "memfd_create", NULL);
 }
 
+napi_value op_read_at(napi_env env, napi_callback_info info)
+{
+	napi_value arg[3];
+	uint8_t *bytes;
+	size_t length;
+	ssize_t count;
+	int64_t position;
+	int fd;
+
+	if (!get_arguments(env, info, 3, arg) || !to_int(env, arg[0], "fd", &fd) ||
+	    !to_bytes(env, arg[1], "buffer", &bytes, &length))
+		return NULL;
+	if (napi_get_value_int64(env, arg[2], &position) != napi_ok)
+		return throw_type_error(env, "position", "a number"), NULL;
+	count = pread(fd, bytes, length, position);
+	return count < 0 ? throw_errno(env, "pread64") : from_double(env, (double)count);
+}
+
 napi_value op_lock_file(napi_env env, napi_callback_info info)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };

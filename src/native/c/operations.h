@@ -73,6 +73,7 @@
 	/* file.c */                               \
 	X(getxattr, op_getxattr)                   \
 	X(sealedFile, op_sealed_file)              \
+	X(readAt, op_read_at)                      \
 	X(lockFile, op_lock_file)                  \
 	X(makeFifo, op_make_fifo)                  \
 	X(exchangePaths, op_exchange_paths)        \

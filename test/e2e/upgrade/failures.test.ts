@@ -51,6 +51,9 @@ async function goesOn({ rig, client, port }: Scene, version: string): Promise<vo
   expect((await rig.status()).daemon).toMatchObject({ pid: rig.pid, version });
 }
 
+/** Where a descriptor of the state is claimed. */
+const claims = /this\.#left\.delete\(\w+\)/;
+
 const version: string = JSON.parse(readFileSync("package.json", "utf8")).version;
 
 test.each([
@@ -61,6 +64,11 @@ test.each([
     "one that knows an option no more",
     (text: string) => text.replaceAll("--log-format", "--log-form"),
     "unknown option",
+  ],
+  [
+    "one that cannot take up the state",
+    (text: string) => text.replace(claims, "false"),
+    "is not among those that came along",
   ],
 ])("%s fails the trial", async (_what, change, reason) => {
   await using here = await scene();
@@ -90,9 +98,8 @@ test.each([
   ["ends", first(`if (${inTakeover}) process.exit(7);`), "it ended with 7"],
   [
     "throws in the middle of taking up the state",
-    (text: string) =>
-      text.replace("is not among those that came along", "x").replace(/this\.#left\.delete\(\w+\)/, "false"),
-    "x",
+    (text: string) => text.replace(claims, (found) => `(!${inTakeover}&&${found})`),
+    "is not among those that came along",
   ],
 ])(
   "a new version that %s is gone back from, although its files have replaced the old ones",
