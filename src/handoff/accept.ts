@@ -16,14 +16,16 @@ const acceptsPerTurn = 8;
 /**
  * Accepts what waits at `listener`, and gives what is admitted to `take`, all at once, which keeps the descriptors.
  * Nothing is accepted that could not be served: the host is asked before each.
+ * @param room for how many there is room, if it is not the service's limits alone that say it
  */
 export function acceptWaiting(
   host: HandoffHost,
   listener: BoundListener,
   take: (incoming: readonly Incoming[]) => void,
+  room: () => number = () => host.room(),
 ): void {
   const admitted: Incoming[] = [];
-  for (let turn = 0; turn < acceptsPerTurn && host.mayGoOn() && admitted.length < host.room(); turn++) {
+  for (let turn = 0; turn < acceptsPerTurn && host.mayGoOn() && admitted.length < room(); turn++) {
     // That somebody waits is known the first time. From then on it is asked, which takes 0.4 us: an accept4 that finds
     // nobody has made a socket before, and takes 5 us, for which those who were accepted would have to wait.
     if (turn > 0 && !isReadable(host, listener)) break;

@@ -148,7 +148,7 @@ export interface HandlerRef {
   thaw(): void;
 }
 
-/** What a service does for its handoff. */
+/** What a service does for its handoff. Its methods need it: none is to be taken out of it. */
 export interface HandoffHost {
   readonly config: ServiceConfig;
   readonly sys: Sys;

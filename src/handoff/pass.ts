@@ -55,11 +55,11 @@ export function createPass(host: HandoffHost): Handoff {
 
   function readable(listener: BoundListener): void {
     if (isForSpeakers(host.config, listener)) {
-      acceptWaiting({ ...host, room: roomAtEntrance }, listener, entrance.take);
+      acceptWaiting(host, listener, entrance.take, roomAtEntrance);
       host.rewatch();
       return;
     }
-    if (mayTake() || refuses()) acceptWaiting({ ...host, room }, listener, take);
+    if (mayTake() || refuses()) acceptWaiting(host, listener, take, room);
     if (!mayTake()) startIfNeeded();
     host.rewatch();
   }

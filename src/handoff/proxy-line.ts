@@ -23,15 +23,15 @@ export class ProxyLine {
   readonly #held: Held;
 
   constructor(host: Host) {
-    const { sys, clock, closed, dismiss } = host;
+    const { sys, clock } = host;
     this.#host = host;
     this.#held = new Held(sys, clock, () => host.config.startTimeout, {
       left({ incoming, connection }) {
         sys.close(incoming.fd);
-        closed(connection, null, null, "the client went away before the worker was ready");
+        host.closed(connection, null, null, "the client went away before the worker was ready");
       },
       late({ incoming, connection }) {
-        dismiss(connection, incoming.fd, "timeout", "the worker was not ready within start_timeout");
+        host.dismiss(connection, incoming.fd, "timeout", "the worker was not ready within start_timeout");
       },
     });
   }
@@ -110,15 +110,13 @@ export function restoreClient(saved: SavedIncoming, from: Restored): Client {
  * A stream socket; from the common reserve of descriptors, where there is no other any more: whoever was let in is served.
  * @throws a system error
  */
-export function openSocket(
-  { sys, lend, mayGoOn, shortage }: Pick<Host, "sys" | "lend" | "mayGoOn" | "shortage">,
-  domain: Domain,
-): Fd {
+export function openSocket(host: Pick<Host, "sys" | "lend" | "mayGoOn" | "shortage">, domain: Domain): Fd {
+  const { sys } = host;
   try {
     return sys.socket(domain, "stream");
   } catch (error) {
     if (!isSystemError(error) || !isShortage(error.code)) throw error;
   }
-  if (mayGoOn()) shortage();
-  return lend(() => sys.socket(domain, "stream"));
+  if (host.mayGoOn()) host.shortage();
+  return host.lend(() => sys.socket(domain, "stream"));
 }

@@ -3,19 +3,17 @@
  * reload that changes any of it gives the service another generation for whoever comes from then on; the old one keeps
  * who is with it to the end.
  */
-import { admit, type Load } from "../admission/admit.ts";
+import type { Load } from "../admission/admit.ts";
 import type { ServiceConfig } from "../config/config.ts";
-import type { Handoff, HandoffHost } from "../handoff/handoff.ts";
+import type { Handoff } from "../handoff/handoff.ts";
 import { createHandoff } from "../handoff/index.ts";
 import type { UdpPeers } from "../handoff/udp-peers.ts";
 import type { Carry, Saved } from "../native/carry.ts";
 import type { ChildExit } from "../native/sys.ts";
-import { type BoundListener, repairListener } from "../net/listen.ts";
-import { livingTcp, livingUnix } from "../net/living.ts";
-import { queueLength, waitingAt } from "../net/waiting.ts";
 import type { Connections } from "./connections.ts";
 import type { Counters } from "./counters.ts";
 import type { Handler, SavedHandler } from "./handler.ts";
+import { ServiceHost } from "./host.ts";
 import { Launcher } from "./launcher.ts";
 import type { Listeners } from "./listeners.ts";
 import { type SavedStarts, Starts } from "./starts.ts";
@@ -70,7 +68,7 @@ export class Generation {
     this.#owner = owner;
     this.launcher = new Launcher(world, this, () => owner.listeners.bound, previous?.launcher ?? null);
     this.starts = this.#newStarts();
-    this.handoff = createHandoff(config.handoff, this.#host());
+    this.handoff = createHandoff(config.handoff, new ServiceHost(world, owner, this));
   }
 
   /** Whether connections are open that it has let in. */
@@ -124,91 +122,5 @@ export class Generation {
       backOff: (reason, until) => owner.backOff(this, reason, until),
       short: (until) => owner.short(until),
     });
-  }
-
-  #host(): HandoffHost {
-    const { sys, clock, nextConnection, diag, ends } = this.#world;
-    const owner = this.#owner;
-    const { connections, listeners, peers, traces } = owner;
-    const config = () => this.config;
-    return {
-      get config() {
-        return config();
-      },
-      sys,
-      clock,
-      peers,
-      nextConnection,
-      mayGoOn: () => owner.mayGoOn(this),
-      mayStart: () => owner.mayStart(this),
-      isStopped: () => owner.isStopped(),
-      admit: (pending) => admit(owner.load(pending)),
-      launch: (requests) => this.starts.launch(requests),
-      room: () => this.#room(),
-      keep: () => {
-        connections.keep();
-        owner.connectionOpened();
-      },
-      release: (then) => {
-        connections.release();
-        owner.released(then);
-      },
-      refuse: (incoming, reason, error) => connections.refuse(incoming, reason, error),
-      turnAway: (remote, local, reason, error) => connections.turnAway(remote, local, reason, error),
-      shortage: () => this.starts.shortage(),
-      lend: (action) => this.#world.lend(action),
-      broken: (listener, reason) => listeners.reopen(listener, reason),
-      opened: (connection) => {
-        connections.opened(connection);
-        owner.connectionOpened();
-      },
-      closed: (connection, worker, bytes, error) => {
-        connections.closed(connection, {
-          pid: worker?.pid ?? null,
-          code: null,
-          signal: null,
-          bytes,
-          ...(error === undefined ? {} : { error }),
-        });
-        owner.connectionGone();
-      },
-      dismiss: (connection, fd, reason, error) => {
-        connections.dismiss(connection, fd, reason, error);
-        owner.connectionGone();
-      },
-      watchEnd: (connection, onEnd) => ends.watch(connection, onEnd),
-      resumeEnd: (saved, onEnd) => ends.resume(saved, onEnd),
-      listeners: () => listeners.bound,
-      rewatch: () => listeners.rewatch(),
-      isQuiet: (some, workers) => traces.isQuiet(some, workers),
-      isDeserted: (some) => traces.isDeserted(some),
-      tcpIdleMs: () => traces.tcpIdleMs(listeners.bound),
-      livingTcp: (ports) => livingTcp(sys, diag, ports),
-      livingUnix: () => livingUnix(sys, diag),
-      waiting: (listener) => waitingAt(sys, diag, listener),
-      queueLength: (listener) => queueLength(sys, listener),
-      repair: (listener) => this.#repair(listener),
-      ended: (failure) => {
-        if (failure === null) this.starts.succeeded();
-        else this.starts.failed(failure);
-      },
-      dropDatagram: (listener, reason) => connections.dropDatagram(listener, reason),
-    };
-  }
-
-  /** How many more may be accepted now; where clients are refused at a limit, that is told of each by `admit`. */
-  #room(): number {
-    if (this.config.onLimit === "refuse") return Number.POSITIVE_INFINITY;
-    const { instances, maxInstances, total, maxTotal } = this.#owner.load(0);
-    return Math.min(maxInstances - instances, maxTotal - total);
-  }
-
-  /** What cannot be put right makes the listener useless to the next handler: it is bound anew. */
-  #repair(listener: BoundListener): void {
-    this.#owner.listeners.renew(listener);
-    const { failures } = repairListener(this.#world.sys, listener);
-    const [first] = failures;
-    if (first === undefined) return;
-    this.#owner.listeners.reopen(listener, `a handler has changed ${first.option}: ${first.reason}`);
   }
 }
