@@ -49,7 +49,7 @@ export function takeover(context: CliContext): Takeover | null {
     state,
     luggage,
     program: travelled.program,
-    code: isBack ? carryCode(travelled.code, luggage.claim) : null,
+    code: isBack && travelled.code !== null ? carryCode(travelled.code, luggage.claim) : null,
     configOf(service) {
       const restored = restoreService(service, config.value.path, ownUid());
       if (restored.ok) return restored.value;

@@ -274,7 +274,6 @@ export class Daemon {
 
   async #upgrade(): Promise<{ error: string }> {
     const { sys, clock, nothing, program, version, code, flushLog } = this.#world;
-    if (code === null) return { error: "what runs are sources, not a build" };
     try {
       const error = await upgrade({
         sys,
@@ -297,7 +296,9 @@ export class Daemon {
   /** What keeps everything from being saved at this moment. */
   #objection(): string | null {
     if (this.isStopping || this.#isDraining) return "the daemon is shutting down";
-    return this.#reloader.isBusy ? "a reload is under way" : null;
+    if (this.#reloader.isBusy) return "a reload is under way";
+    const [service] = this.#operator.restarting;
+    return service === undefined ? null : `"${service}" is being restarted`;
   }
 
   #save(carry: Carry): SavedDaemon {

@@ -27,6 +27,7 @@ export class Operator implements Backend {
   readonly #daemon: Daemon;
   readonly #clock: Clock;
   readonly #feed: Feed;
+  readonly #restarts: string[] = [];
 
   constructor(daemon: Daemon, clock: Clock, feed: Feed) {
     this.#daemon = daemon;
@@ -83,9 +84,19 @@ export class Operator implements Backend {
 
   restart(name: string, how: { drain: boolean }): Outcome<Nothing> {
     return this.#with(name, async (service) => {
-      await (how.drain ? service.drain() : service.stop());
-      return await this.start(service.config.name);
+      this.#restarts.push(name);
+      try {
+        await (how.drain ? service.drain() : service.stop());
+        return await this.start(service.config.name);
+      } finally {
+        this.#restarts.splice(this.#restarts.indexOf(name), 1);
+      }
     });
+  }
+
+  /** Services that are stopped, and to be started then. */
+  get restarting(): readonly string[] {
+    return this.#restarts;
   }
 
   pause(name: string, { maxWaitMs }: { maxWaitMs: number | null }): Outcome<Nothing> {

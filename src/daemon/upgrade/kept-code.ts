@@ -26,7 +26,7 @@ const prefix = "tinetd-before-upgrade-";
 /**
  * Takes the copy; its descriptors are the caller's.
  * @param main the file of the program, symbolic links resolved
- * @returns `null` where the sources are run as they are: then there is no upgrade
+ * @returns `null` where the sources are run as they are: then there is no way back from an upgrade
  */
 export function keepCode(sys: Pick<Sys, "sealedFile">, main: string): KeptCode | null {
   if (typeof IS_ONE_FILE === "undefined") return null;

@@ -61,13 +61,13 @@ export function commandOf(
   { node, nodeOptions, file, argv, environment }: Program,
   call: UpgradeCall,
   other = file,
-  guard: string | null = null,
+  guard?: string,
 ): { file: string; argv: string[]; environment: string[] } {
   const variables = Object.entries(environment).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${value}`],
   );
   const options = nodeOptions.filter((option) => option !== loadGuard);
-  if (guard !== null) {
+  if (guard !== undefined) {
     options.push(loadGuard);
     variables.push(`${guardVariable}=data:text/javascript;base64,${Buffer.from(guard).toString("base64")}`);
   }

@@ -21,8 +21,8 @@ export interface Travelling<State> {
   version: string;
   /** When it was written, on the monotonic clock. */
   savedAt: number;
-  /** A copy of that code, to go back to. */
-  code: KeptCode;
+  /** A copy of that code, to go back to; `null` where the sources are run as they are: then there is no way back. */
+  code: KeptCode | null;
   /** How it was called. Variables stay as they are over an exec. */
   program: Omit<Program, "environment">;
   /** All descriptors that go along. */
@@ -34,8 +34,8 @@ export interface UpgradeWorld<State> extends TrialWorld {
   program: Program;
   /** Of the code that runs. */
   version: string;
-  /** A copy of it. */
-  code: KeptCode;
+  /** A copy of it, where there is one. */
+  code: KeptCode | null;
   /** All that the daemon has; changes nothing. @throws what cannot be saved */
   save(carry: Carry): State;
   /** What keeps it from being saved at this moment; `null`: nothing. */
@@ -61,7 +61,7 @@ function execute<State>(world: UpgradeWorld<State>): string {
     program,
     { role: "take over", state, reason: "" },
     undefined,
-    world.code.guard,
+    world.code?.guard,
   );
   // The standard descriptors too: Node has marked them.
   const kept = [0, 1, 2, state, ...fds];
@@ -84,7 +84,7 @@ function travelling<State>(world: UpgradeWorld<State>): { content: Travelling<St
   };
   const { version, clock } = world;
   const { environment: _, ...program } = world.program;
-  const code = carryCode(world.code, carry);
+  const code = world.code === null ? null : carryCode(world.code, carry);
   const state = world.save(carry);
   return { content: { version, savedAt: clock.now(), program, code, fds, state }, fds };
 }

@@ -1,4 +1,6 @@
 /** Upgrades that fail: in the trial, after the exec, at a bad moment. The daemon goes on as it was, and says why. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +8,7 @@ import { expect, test } from "vitest";
 import { stateVersion } from "../../../src/daemon/upgrade/state-file.ts";
 import { type Client, connect } from "../rig/client.ts";
 import { startDaemon } from "../rig/daemon.ts";
+import { repository } from "../rig/fixtures.ts";
 import type { Rig } from "../rig/rig.ts";
 import { first, type Installation, installation, runUpgrade } from "./installed.ts";
 
@@ -155,6 +158,20 @@ test("a configuration that the new version does not take is told with its key", 
   expect(said.code).toBe(1);
   expect(said.stderr).toContain("max_instances");
   await goesOn(here, version);
+});
+
+test("not while a service is stopped only to be started again", async () => {
+  await using here = await scene();
+  const main = join(repository, "dist/main.js");
+  const socket = ["--control-socket", here.rig.controlSocket];
+  const restart = spawn(process.execPath, [main, "restart", "--drain", "echo", ...socket]);
+  await here.rig.event("service.state", { state: "stopped" });
+  const said = await runUpgrade(here.rig);
+  expect(said).toMatchObject({ code: 1, stderr: expect.stringContaining('"echo" is being restarted') });
+  const restarted = once(restart, "exit");
+  here.client.end();
+  expect(await restarted).toEqual([0, null]);
+  expect(await runUpgrade(here.rig)).toMatchObject({ code: 0, stderr: "" });
 });
 
 test("not while the daemon is on its way out, and one at a time", async () => {
