@@ -29,7 +29,7 @@ export interface Entrance {
   /** Gives up all that are here; the caller owns their descriptors. */
   surrender(): Incoming[];
   /** How many are waited for. */
-  readonly size: number;
+  size(): number;
   /** Closes all that are here: the service is stopped. */
   close(): void;
   /** @param listeners those that are bound, in their order */
@@ -149,9 +149,7 @@ export function createEntrance(
         if (incoming !== undefined) giveOn(incoming);
       }
     },
-    get size() {
-      return silent.size + ripe.length;
-    },
+    size: () => silent.size + ripe.length,
     surrender,
     close() {
       for (const { fd } of surrender()) sys.close(fd);

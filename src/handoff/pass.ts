@@ -50,7 +50,7 @@ export function createPass(host: HandoffHost): Handoff {
     const { max, connections: most } = host.config.workers;
     if (most === null || refuses()) return host.room();
     const served = crew.all().reduce((sum, { connections }) => sum + connections, 0);
-    return Math.min(host.room(), max * most - served - orphans.length - entrance.size);
+    return Math.min(host.room(), max * most - served - orphans.length - entrance.size());
   };
 
   function readable(listener: BoundListener): void {

@@ -55,8 +55,8 @@ export class Service {
 
   constructor(world: World, config: ServiceConfig) {
     this.#world = world;
-    this.#machine = this.#newMachine();
-    this.#preparation = this.#newPreparation();
+    this.#machine = this.#newMachine(config);
+    this.#preparation = this.#newPreparation(config);
     this.traces = new Traces(world);
     this.connections = new Connections(world, config, this.counters);
     this.listeners = new Listeners(world, config.listeners, () => this.#hasTwins, {
@@ -300,12 +300,9 @@ export class Service {
 
   // -- the machine --------------------------------------------------------------------------------------------------
 
-  #newMachine(): Machine {
-    const name = () => this.config.name;
+  #newMachine({ name }: ServiceConfig): Machine {
     return new Machine(this.#world, {
-      get name() {
-        return name();
-      },
+      name,
       handlers: () => this.handlers.size,
       carryOut: (effect) => this.#carryOut(effect),
       due: () => this.#due(),
@@ -360,12 +357,9 @@ export class Service {
 
   // -- listeners ----------------------------------------------------------------------------------------------------
 
-  #newPreparation(): Preparation {
-    const name = () => this.config.name;
+  #newPreparation({ name }: ServiceConfig): Preparation {
     return new Preparation(this.#world, {
-      get name() {
-        return name();
-      },
+      name,
       look: () => this.#current.launcher.prepare(),
       lacks: (reason, until) => this.#dispatch({ type: "lost", reason, until }),
       again: () => {

@@ -107,7 +107,7 @@ test("whoever speaks afterwards is served, by the listener that he came by", asy
   expect(it.served[0]?.listener).toBe(listener);
   expect(it.words()).toEqual(["3 after"]);
   second?.end();
-  await eventually("it has gone", () => it.entrance().size === 0);
+  await eventually("it has gone", () => it.entrance().size() === 0);
   expect([it.kept(), it.log]).toEqual([0, []]);
   for (const client of clients) await client[Symbol.asyncDispose]();
 });
