@@ -101,7 +101,7 @@ test("whoever speaks afterwards is served, by the listener that he came by", asy
   expect(it.words()).toEqual(["1 before"]);
   const other = { ...listener, name: "other" };
   it.upgrade([other, listener]);
-  expect([it.entrance().size, it.kept()]).toEqual([2, 2]);
+  expect([it.entrance().size(), it.kept()]).toEqual([2, 2]);
   third?.write("after");
   await eventually("it has spoken", () => it.served.length === 1);
   expect(it.served[0]?.listener).toBe(listener);
@@ -133,7 +133,7 @@ test("the time that a client has goes on; a changed one counts for the next", as
   it.time.pass(399);
   expect(it.log).toEqual([]);
   it.time.pass(1);
-  expect([it.log, it.entrance().size, it.kept()]).toEqual([["1: timeout"], 0, 0]);
+  expect([it.log, it.entrance().size(), it.kept()]).toEqual([["1: timeout"], 0, 0]);
   for (const client of clients) await client[Symbol.asyncDispose]();
 });
 
@@ -152,7 +152,7 @@ test("who has spoken and waits for a handler still does, though his listener is 
   await eventually("it has spoken", () => it.time.pending() === 0);
   close(listener);
   it.upgrade([]);
-  expect([it.entrance().size, it.kept(), it.served]).toEqual([1, 1, []]);
+  expect([it.entrance().size(), it.kept(), it.served]).toEqual([1, 1, []]);
   it.state.mayServe = true;
   it.entrance().resume();
   expect([it.words(), it.kept()]).toEqual([["1 hello"], 0]);
