@@ -80,7 +80,7 @@ export async function runForeground(
       controlSocket,
       loadConfig,
       pidFile,
-      code: taken?.code ?? keepCode(sys, context.program.main),
+      code: keepCode(sys, context.program.main),
       flushLog: () => logger.flush(),
       restored: taken === null ? null : { state: taken.state, claim: taken.luggage.claim },
     },

@@ -4,7 +4,7 @@ import { formatProblem } from "../config/problem.ts";
 import { restoreConfig, restoreService, type SavedService } from "../config/saved.ts";
 import { answerWaiting } from "../control/server.ts";
 import type { SavedDaemon } from "../daemon/daemon.ts";
-import { carryCode, type KeptCode, removeUnpacked } from "../daemon/upgrade/kept-code.ts";
+import { removeUnpacked } from "../daemon/upgrade/kept-code.ts";
 import { type Program, settledKey, type UpgradeCall } from "../daemon/upgrade/program.ts";
 import { readState } from "../daemon/upgrade/state-file.ts";
 import { Luggage, type Travelling } from "../daemon/upgrade/upgrade.ts";
@@ -23,8 +23,6 @@ export interface Takeover {
   luggage: Luggage;
   /** How it was called; whoever was gone back to is called by another file. */
   program: Omit<Program, "environment">;
-  /** The copy of our own code, if we are the one to whom was gone back. */
-  code: KeptCode | null;
   configOf(service: SavedService): ServiceConfig;
   /** All has been taken up: from here on there is no way back. Tells whoever has asked for it. */
   settle(sys: Sys, emit: Emit): void;
@@ -40,7 +38,6 @@ export function takeover(context: CliContext): Takeover | null {
   const travelled = read.value as Travelling<SavedDaemon>;
   const { state, fds } = travelled;
   const luggage = new Luggage([...fds, fd]);
-  const isBack = role === "go back";
   const config = restoreConfig(state.config, ownUid());
   if (!config.ok) throw new CommandFailure(describe("the configuration in force", config.error[0]));
   return {
@@ -49,7 +46,6 @@ export function takeover(context: CliContext): Takeover | null {
     state,
     luggage,
     program: travelled.program,
-    code: isBack && travelled.code !== null ? carryCode(travelled.code, luggage.claim) : null,
     configOf(service) {
       const restored = restoreService(service, config.value.path, ownUid());
       if (restored.ok) return restored.value;
@@ -59,7 +55,8 @@ export function takeover(context: CliContext): Takeover | null {
       dismissGuard();
       tell(context, upgrade, travelled, emit);
       luggage.closeRest(sys);
-      if (isBack) removeUnpacked(context.program.main);
+      // All of it has been loaded, and copied for the next time.
+      if (role === "go back") removeUnpacked(context.program.main);
     },
   };
 }

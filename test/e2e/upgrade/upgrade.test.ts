@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { ask, connect } from "../rig/client.ts";
+import { getJson } from "../rig/control.ts";
 import { startDaemon } from "../rig/daemon.ts";
 import { repository } from "../rig/fixtures.ts";
 import { installation, runUpgrade } from "./installed.ts";
@@ -41,6 +42,12 @@ command = "cat"`,
   expect(event).toMatchObject({ level: "info", version: "9.9.9", previous: before.daemon.version });
 
   expect(await client.command("echo after")).toBe("after");
+  const { events } = (await getJson(rig.controlSocket, "/v1/services/talk")) as {
+    events: { event: string }[];
+  };
+  expect(events.map(({ event }) => event)).toEqual(
+    expect.arrayContaining(["service.listening", "connection.accepted", "handler.started"]),
+  );
   const after = await rig.status();
   expect(after.daemon).toEqual({ ...before.daemon, version: "9.9.9" });
   // Told from how long ago that was, to the millisecond.
