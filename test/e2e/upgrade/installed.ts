@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { repository } from "../rig/fixtures.ts";
+import { eventually } from "../rig/proc.ts";
 import type { Rig } from "../rig/rig.ts";
 
 /** A copy of the built program, to be replaced by other versions under a running daemon. */
@@ -66,4 +67,12 @@ export async function runUpgrade(rig: Rig, ...options: string[]): Promise<Said> 
     text(child.stderr),
   ]);
   return { code, stdout, stderr };
+}
+
+/**
+ * Waits until the daemon has no more descriptors than it had. `before` may have been counted while it still had its own
+ * copy of a connection whose handler had answered already: so there may be fewer.
+ */
+export async function noneLeftOver(rig: Rig, before: number): Promise<void> {
+  await eventually(`at most ${before} descriptors`, () => rig.descriptors() <= before);
 }
