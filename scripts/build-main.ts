@@ -40,7 +40,7 @@ const { metafile } = await build({
 });
 writeFileSync(join(dist, "licenses.txt"), licensesOf(metafile));
 
-// Travels as a text in a command line, of which Linux takes 128 KiB.
+// Travels as a text in a variable of the environment, of which Linux takes 128 KiB.
 await build({
   absWorkingDir: root,
   entryPoints: ["src/daemon/upgrade/guard.ts"],

@@ -11,9 +11,8 @@ import {
   loggedEvent,
   type Output,
   type Schema,
-  type Status,
 } from "./messages.ts";
-import { plainRoutes, type Route, routes } from "./routes.ts";
+import { plainRoutes, type Route } from "./routes.ts";
 
 export type CallFailure =
   | { kind: "not running" }
@@ -41,10 +40,6 @@ export async function call<I extends Schema, A extends Schema>(
   const parsed = route.answer.safeParse(body);
   if (response.value.statusCode === 200 && parsed.success) return ok(parsed.data);
   return err(failureOf(socketPath, response.value, body));
-}
-
-export function fetchStatus(socketPath: string): Promise<Result<Status, CallFailure>> {
-  return call(socketPath, routes.status, {});
 }
 
 /** The last events and, to `follow`, then each as it comes, until the daemon ends. `missed`: we have not kept up. */

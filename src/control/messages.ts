@@ -220,7 +220,6 @@ export const failure = z
 
 export type Status = z.infer<typeof status>;
 export type ServiceStatus = z.infer<typeof serviceStatus>;
-export type HandlerStatus = z.infer<typeof handlerStatus>;
 export type HandlerEntry = z.infer<typeof handlerEntry>;
 export type ConnectionEntry = z.infer<typeof connectionEntry>;
 export type LoggedEvent = z.infer<typeof loggedEvent>;

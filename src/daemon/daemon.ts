@@ -182,7 +182,7 @@ export class Daemon {
     );
     this.#reloader = new Reloader(
       {
-        emit: (event) => this.#emit(event),
+        emit: (event) => this.emit(event),
         loadConfig: world.loadConfig,
         roster: this.#roster,
         settings: this.#newSettings(),
@@ -216,7 +216,7 @@ export class Daemon {
     const failed = this.services.filter(
       (s) => s.state.name === "failed" || s.listeners.missing.length > 0,
     ).length;
-    this.#emit({
+    this.emit({
       event: "daemon.ready",
       pid: this.#world.pid,
       version: this.#world.version,
@@ -266,16 +266,17 @@ export class Daemon {
     const objection = this.#objection();
     if (objection !== null) return err({ kind: "conflict", message: objection });
     this.#upgrading = true;
-    const { error } = await this.#upgrade();
+    const error = await this.#upgrade();
     this.#upgrading = false;
-    this.#emit({ event: "daemon.upgrade", error });
+    this.emit({ event: "daemon.upgrade", error });
     return err({ kind: "failed", message: error });
   }
 
-  async #upgrade(): Promise<{ error: string }> {
+  /** @returns why not */
+  async #upgrade(): Promise<string> {
     const { sys, clock, nothing, program, version, code, flushLog } = this.#world;
     try {
-      const error = await upgrade({
+      return await upgrade({
         sys,
         clock,
         processes: this.#processes,
@@ -287,9 +288,8 @@ export class Daemon {
         flush: flushLog,
         objection: () => this.#objection(),
       });
-      return { error };
     } catch (error) {
-      return { error: `the state cannot be saved: ${(error as Error).message}` };
+      return `the state cannot be saved: ${(error as Error).message}`;
     }
   }
 
@@ -342,7 +342,7 @@ export class Daemon {
   async #drainServices(reason: string): Promise<void> {
     if (this.isStopping) return;
     this.#isDraining = true;
-    this.#emit({ event: "daemon.shutdown", reason: `${reason}, once the last connection has ended` });
+    this.emit({ event: "daemon.shutdown", reason: `${reason}, once the last connection has ended` });
     await Promise.all(this.services.map((service) => service.drain()));
   }
 
@@ -359,7 +359,7 @@ export class Daemon {
   #newWeb({ daemon: { http } }: Config): Web {
     const { sys, clock, bug, inherited } = this.#world;
     const lend: CallerWorld["lend"] = (action) => this.#reserve.lend(action);
-    const emit: Emit = (event) => this.#emit(event);
+    const emit: Emit = (event) => this.emit(event);
     return new Web({ sys, clock, lend, emit, bug, backend: this.#operator, inherited }, http);
   }
 
@@ -439,7 +439,7 @@ export class Daemon {
 
   async #stop(reason: string): Promise<void> {
     const { clock, sys, nothing } = this.#world;
-    this.#emit({ event: "daemon.shutdown", reason });
+    this.emit({ event: "daemon.shutdown", reason });
     const limit = this.config.daemon.shutdownTimeout;
     const timer = limit === null ? null : clock.after(limit, () => this.kill());
     this.#servicesStopped = Promise.all(this.services.map((service) => service.stop())).then(() =>
@@ -470,12 +470,8 @@ export class Daemon {
     for (const name of removed) this.#feed.forget(name);
   }
 
-  /** Of the daemon itself. */
+  /** Tells of the daemon itself. */
   emit(event: DaemonEvent): void {
-    this.#emit(event);
-  }
-
-  #emit(event: DaemonEvent): void {
     this.#feed.emit(event);
     this.#world.emit(event);
   }

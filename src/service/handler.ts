@@ -80,8 +80,9 @@ export class Handler {
   #state: HandlerState = { name: "starting" };
   /** Of the start, of a freeze, of the stop. */
   readonly #timer: Alarm;
-  readonly #lifetime: Alarm;
-  readonly #watchdog: Alarm;
+  /** Most handlers need neither of these. */
+  #lifetime: Alarm | null = null;
+  #watchdog: Alarm | null = null;
   #wasReady = false;
   #exit: ChildExit | null = null;
   #onSettled: ((frozen: boolean) => void) | null = null;
@@ -106,10 +107,8 @@ export class Handler {
     this.#readiness = readiness;
     this.#events = events;
     this.#timer = new Alarm(world.clock);
-    this.#lifetime = new Alarm(world.clock);
-    this.#watchdog = new Alarm(world.clock);
     const { maxLifetime } = owner.config;
-    if (maxLifetime !== null) this.#lifetime.set(maxLifetime, () => events.aged(this));
+    if (maxLifetime !== null) this.#ageAt(this.#startedAt + maxLifetime);
   }
 
   /** A reload may change some of them while it runs. */
@@ -178,7 +177,7 @@ export class Handler {
     }
     if (notification.extendTimeoutUsec !== null) this.#extend(notification.extendTimeoutUsec / 1000);
     if (notification.ready) this.#readiness.notified();
-    if (notification.watchdog === "ping" && this.#watchdog.at !== null) this.#watch();
+    if (notification.watchdog === "ping" && (this.#watchdog?.at ?? null) !== null) this.#watch();
     if (notification.watchdog === "trigger") this.#bark("it asked for it (WATCHDOG=trigger)");
   }
 
@@ -212,8 +211,8 @@ export class Handler {
       said: this.said,
       exit: this.#exit,
       timerAt: this.#timer.at,
-      lifetimeAt: this.#lifetime.at,
-      watchdogAt: this.#watchdog.at,
+      lifetimeAt: this.#lifetime?.at ?? null,
+      watchdogAt: this.#watchdog?.at ?? null,
     };
   }
 
@@ -223,8 +222,9 @@ export class Handler {
     this.#state = state;
     this.#wasReady = wasReady;
     this.said = said;
-    this.#lifetime.setAt(lifetimeAt, () => this.#events.aged(this));
-    this.#watchdog.setAt(watchdogAt, () => this.#hang());
+    this.#lifetime?.cancel();
+    if (lifetimeAt !== null) this.#ageAt(lifetimeAt);
+    if (watchdogAt !== null) this.#hangAt(watchdogAt);
     if (state.name === "starting") this.#timer.setAt(timerAt, () => this.stop(late));
     if (state.name === "stopping") this.#timer.setAt(timerAt, () => this.#dispatch({ type: "timeout" }));
     // One that was about to be frozen goes on.
@@ -282,13 +282,20 @@ export class Handler {
   /** The worker must say WATCHDOG=1 again within this time. */
   #watch(): void {
     const { watchdog } = this.#service;
-    this.#watchdog.cancel();
+    this.#watchdog?.cancel();
     if (watchdog === null || this.#state.name === "stopping" || this.#state.name === "frozen") return;
-    this.#watchdog.set(watchdog, () => this.#hang());
+    this.#hangAt(this.#world.clock.now() + watchdog);
   }
 
-  #hang(): void {
-    this.#bark("it has not said WATCHDOG=1 in time");
+  /** @param at on the monotonic clock, as below */
+  #ageAt(at: number): void {
+    this.#lifetime ??= new Alarm(this.#world.clock);
+    this.#lifetime.setAt(at, () => this.#events.aged(this));
+  }
+
+  #hangAt(at: number): void {
+    this.#watchdog ??= new Alarm(this.#world.clock);
+    this.#watchdog.setAt(at, () => this.#bark("it has not said WATCHDOG=1 in time"));
   }
 
   /** A worker that hangs would not heed a polite signal either; SIGABRT leaves a core where cores are wanted. */
@@ -306,7 +313,7 @@ export class Handler {
   }
 
   #gone(exit: ChildExit): void {
-    for (const alarm of [this.#timer, this.#lifetime, this.#watchdog]) alarm.cancel();
+    for (const alarm of [this.#timer, this.#lifetime, this.#watchdog]) alarm?.cancel();
     this.#readiness.close();
     this.#events.gone(this, exit);
   }
@@ -338,7 +345,7 @@ export class Handler {
   }
 
   #freeze(): void {
-    this.#watchdog.cancel();
+    this.#watchdog?.cancel();
     this.#timer.set(freezeTimeoutMs, () => this.#settled(false));
     this.#reach.freeze((frozen) => this.#settled(frozen));
   }

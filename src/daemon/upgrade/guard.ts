@@ -2,8 +2,8 @@
  * Stands by the process that takes over an upgrade, until that has taken up everything: if it throws or ends before, for
  * whatever reason, the guard executes the program that was there before, by the same state.
  *
- * It is of the version before, and loaded ahead of anything of the new one (`node --import`, as a text in the command
- * line, scripts/build-main.ts), so that it depends on nothing that was installed since. What it cannot see is a new
+ * It is of the version before, and loaded ahead of anything of the new one (`node --import`, as a text in the environment,
+ * program.ts), so that it depends on nothing that was installed since. What it cannot see is a new
  * version that is killed, or that computes without end.
  */
 import type { Sys } from "../../native/sys.ts";

@@ -37,7 +37,7 @@ export interface Verdict {
   version: string;
 }
 
-/** What it is started with: as we are ourselves. */
+/** With what we have ourselves; it makes no file that the umask could matter to. */
 const asWeAre: Omit<SpawnPlan, "file" | "argv" | "environment" | "workingDirectory"> = {
   umask: 0o022,
   credentials: null,

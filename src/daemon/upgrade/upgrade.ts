@@ -31,7 +31,6 @@ export interface Travelling<State> {
 }
 
 export interface UpgradeWorld<State> extends TrialWorld {
-  program: Program;
   /** Of the code that runs. */
   version: string;
   /** A copy of it, where there is one. */
